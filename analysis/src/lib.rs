@@ -1,0 +1,1 @@
+//! Asks metric servers and webhooks; judges nothing

@@ -1,0 +1,1 @@
+//! A small HTTP data plane that obeys Gateway API routes

@@ -1,0 +1,1 @@
+//! YAML exactly as go-yaml reads and writes it

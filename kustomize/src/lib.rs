@@ -1,0 +1,1 @@
+//! Kustomize in memory: files in, objects out

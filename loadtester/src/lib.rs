@@ -1,0 +1,1 @@
+//! Flagger's load tester: gates, tasks, and a load generator

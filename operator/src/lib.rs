@@ -1,0 +1,1 @@
+//! Runs every controller: canary and GitOps

@@ -1,0 +1,1 @@
+//! Samples in memory and PromQL instant queries over them

@@ -1,0 +1,178 @@
+//! Judges whether a workload is ready, as `spec/flagger.md` 3.3 with its holes closed.
+//!
+//! The threshold is rounded up and at least one pod; a workload of no replicas is not ready; a status
+//! older than the spec says nothing. It does not look at traffic.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Seen, Workload};
+use crate::spec::{Percent, TargetKind};
+
+/// Whether a workload can take its share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Enough pods of the latest version are available.
+    Ready,
+    /// Not yet; it is still moving, or its deadline has not passed.
+    Pending(Shortfall),
+    /// Not ready and out of time.
+    Expired(Shortfall),
+}
+
+/// What is missing, with the counts to tell it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Flagger's words: `waiting for rollout to finish: …`.
+    pub text: String,
+    /// Available pods.
+    pub available: u32,
+    /// Pods that must be available.
+    pub needed: u32,
+    /// When time is up; `None` when no deadline runs.
+    pub deadline: Option<DateTime<Utc>>,
+}
+
+/// How a workload is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Bar {
+    /// The kind of the target, which the primary shares.
+    pub kind: TargetKind,
+    /// Share of the desired pods that must be available.
+    pub threshold: Percent,
+    /// Time allowed without movement.
+    pub deadline: TimeDelta,
+    /// When the wait began; `None` starts no deadline.
+    pub since: Option<DateTime<Utc>>,
+}
+
+const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
+
+/// Judges `seen` against `bar`.
+#[must_use]
+pub fn readiness(seen: &Seen, bar: Bar, now: DateTime<Utc>) -> Readiness {
+    let workload = match seen {
+        Seen::Present(workload) => workload,
+        Seen::Absent => return pending_or_expired("it does not exist".into(), 0, 1, None, bar, now),
+        Seen::Unread => {
+            return Readiness::Pending(Shortfall {
+                text: "it has not been read yet".into(),
+                available: 0,
+                needed: 1,
+                deadline: None,
+            });
+        }
+    };
+    match shortfall(workload, bar) {
+        None => Readiness::Ready,
+        Some((text, needed)) => {
+            pending_or_expired(text, workload.available, needed, Some(workload), bar, now)
+        }
+    }
+}
+
+/// Pods that must be available: the threshold of the desired ones, rounded up, at least one.
+#[must_use]
+pub fn needed(workload: &Workload, threshold: Percent) -> u32 {
+    let share = (u64::from(workload.desired) * u64::from(threshold.get())).div_ceil(100);
+    u32::try_from(share).unwrap_or(u32::MAX).max(1)
+}
+
+/// True when at least one pod can answer, whatever its version.
+#[must_use]
+pub fn can_serve(seen: &Seen, kind: TargetKind) -> bool {
+    match (seen.workload(), kind) {
+        (None, _) => false,
+        (Some(_), TargetKind::Service) => true,
+        (Some(workload), TargetKind::Deployment | TargetKind::DaemonSet) => {
+            workload.desired > 0 && workload.available > 0
+        }
+    }
+}
+
+fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
+    let needed = needed(workload, bar.threshold);
+    let Workload {
+        desired,
+        updated,
+        total,
+        available,
+        ..
+    } = *workload;
+    let text = match bar.kind {
+        TargetKind::Service => return None,
+        TargetKind::Deployment | TargetKind::DaemonSet => {
+            if workload.generation > workload.observed_generation {
+                "waiting for rollout to finish: observed generation less than desired generation"
+                    .to_owned()
+            } else if desired == 0 {
+                "it is scaled to zero".to_owned()
+            } else if updated < desired {
+                format!(
+                    "waiting for rollout to finish: {updated} out of {desired} new replicas have been updated"
+                )
+            } else if bar.kind == TargetKind::Deployment && total > updated {
+                format!(
+                    "waiting for rollout to finish: {} old replicas are pending termination",
+                    total.saturating_sub(updated)
+                )
+            } else if available < needed {
+                format!(
+                    "waiting for rollout to finish: {available} of {updated} (readyThreshold {}%) updated replicas are available",
+                    bar.threshold.get()
+                )
+            } else {
+                return None;
+            }
+        }
+    };
+    Some((text, needed))
+}
+
+fn pending_or_expired(
+    text: String,
+    available: u32,
+    needed: u32,
+    workload: Option<&Workload>,
+    bar: Bar,
+    now: DateTime<Utc>,
+) -> Readiness {
+    let deadline = bar
+        .since
+        .map(|since| last_movement(workload, since))
+        .and_then(|moved| moved.checked_add_signed(bar.deadline));
+    let is_exceeded = bar
+        .since
+        .is_some_and(|since| has_exceeded_own_deadline(workload, since));
+    let missing = Shortfall {
+        text,
+        available,
+        needed,
+        deadline,
+    };
+    if is_exceeded || deadline.is_some_and(|end| end <= now) {
+        return Readiness::Expired(missing);
+    }
+    Readiness::Pending(missing)
+}
+
+/// The latest sign that the workload got on: a condition that changed, or else the start of the wait.
+fn last_movement(workload: Option<&Workload>, since: DateTime<Utc>) -> DateTime<Utc> {
+    let updates = workload.into_iter().flat_map(|workload| {
+        [&workload.progressing, &workload.availability]
+            .into_iter()
+            .flatten()
+            .map(|condition| condition.updated)
+    });
+    updates.fold(since, DateTime::max)
+}
+
+/// True when the Deployment itself gave up since the wait began. An older condition is left over from
+/// an earlier version and says nothing.
+fn has_exceeded_own_deadline(workload: Option<&Workload>, since: DateTime<Utc>) -> bool {
+    workload.is_some_and(|workload| {
+        workload.generation <= workload.observed_generation
+            && workload.progressing.as_ref().is_some_and(|condition| {
+                condition.reason == DEADLINE_EXCEEDED && condition.updated >= since
+            })
+    })
+}

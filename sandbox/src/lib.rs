@@ -1,0 +1,1 @@
+//! A cluster in the process: controllers, workloads, Prometheus and a Git server
