@@ -10,9 +10,10 @@ const RUST_FORMATS: [&str; 6] = ["uint8", "uint16", "uint32", "uint64", "int8", 
 
 /// The same schema with only what a structural schema may hold.
 pub(super) fn structural(schema: Value) -> Value {
-    let Value::Object(object) = schema else {
+    let Value::Object(mut object) = schema else {
         return schema;
     };
+    collapse_optional(&mut object);
     let mut out: Map<String, Value> = object
         .into_iter()
         .filter(|(key, _)| !DROPPED.contains(&key.as_str()))
@@ -47,6 +48,23 @@ pub(super) fn structural(schema: Value) -> Value {
     }
     drop_null(&mut out);
     Value::Object(out)
+}
+
+/// `anyOf: [x, null]`, which an optional enum comes as, means x.
+fn collapse_optional(object: &mut Map<String, Value>) {
+    let Some(Value::Array(all)) = object.get_mut("anyOf") else {
+        return;
+    };
+    let is_null = |v: &Value| {
+        v.get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|e| e.iter().all(Value::is_null))
+    };
+    all.retain(|v| !is_null(v));
+    if all.len() == 1 {
+        let single = object.remove("anyOf").unwrap_or_default();
+        object.insert("allOf".to_owned(), single);
+    }
 }
 
 /// `allOf: [x]` means x.
