@@ -3,12 +3,7 @@
 //! Actions are carried out in the order given; the first failure ends the round, the state stays as it
 //! was stored, and the same decision comes out again.
 
-use crate::{
-    spec::Gate,
-    state::Phase,
-    weight::Split,
-    world::Snapshot,
-};
+use crate::{spec::Gate, state::Phase, weight::Split, world::Snapshot};
 
 /// One want.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,9 @@
 
 pub mod action;
 pub mod answers;
+pub mod audit;
+pub mod decide;
+pub mod probes;
 pub mod report;
 pub mod spec;
 pub mod state;
@@ -26,6 +29,9 @@ pub mod world;
 
 pub use action::{Action, Severity};
 pub use answers::{Answers, GateAnswer, Measured, Sample};
+pub use audit::{Broken, audit};
+pub use decide::decide;
+pub use probes::{Probe, probes};
 pub use report::{Decision, Evidence, Outcome, Report};
 pub use spec::{Defaults, Finding, Findings, Strategy, ValidSpec};
 pub use state::{Phase, State};

@@ -3,7 +3,7 @@
 //! The operator fills a `World` from its caches. What costs a request to learn (metrics, webhooks) is
 //! asked through probes and comes back as `Answers`. Readiness is judged in `world/readiness.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 

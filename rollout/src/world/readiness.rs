@@ -52,7 +52,9 @@ const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
 pub fn readiness(seen: &Seen, bar: Bar, now: DateTime<Utc>) -> Readiness {
     let workload = match seen {
         Seen::Present(workload) => workload,
-        Seen::Absent => return pending_or_expired("it does not exist".into(), 0, 1, None, bar, now),
+        Seen::Absent => {
+            return pending_or_expired("it does not exist".into(), 0, 1, None, bar, now);
+        }
         Seen::Unread => {
             return Readiness::Pending(Shortfall {
                 text: "it has not been read yet".into(),

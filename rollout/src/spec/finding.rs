@@ -1,0 +1,48 @@
+//! What is wrong with a spec, in one wording: object, field, value, why.
+
+use std::fmt;
+
+/// Longest part of a user's value that is shown.
+const VALUE_CHARS_MAX: usize = 120;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// `canary test/podinfo`.
+    pub object: String,
+    /// `spec.analysis.stepWeights[2]`.
+    pub field: String,
+    /// The value found, as the sentence needs it: `10 after 20`.
+    pub value: String,
+    /// The rule it breaks, with the cure when the rule does not say it: `weights must rise`.
+    pub why: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value: String = self.value.chars().take(VALUE_CHARS_MAX).collect();
+        write!(
+            f,
+            "{}: {} is {}: {}",
+            self.object, self.field, value, self.why
+        )
+    }
+}
+
+/// All that is wrong with one object; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings(pub Vec<Finding>);
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, finding) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Findings {}

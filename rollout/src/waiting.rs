@@ -1,0 +1,177 @@
+//! Names the one thing a canary waits for, in one wording for status, events, CLI and page.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{spec::GateKind, weight::Weight};
+
+/// Why a canary does not move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WaitingOn {
+    /// `spec.suspend`.
+    Suspended,
+    /// A cache that is not filled yet; which.
+    Cache(&'static str),
+    /// The target does not exist.
+    Target {
+        /// Its kind and name.
+        name: String,
+    },
+    /// The target cannot be used; why.
+    TargetFault(String),
+    /// Pods.
+    Pods {
+        /// The workload.
+        name: String,
+        /// Available ones.
+        available: u32,
+        /// Needed ones.
+        needed: u32,
+        /// When patience ends.
+        deadline: Option<DateTime<Utc>>,
+        /// Flagger's sentence about it.
+        text: String,
+    },
+    /// Routing objects that cannot be read; why.
+    Routes(String),
+    /// A check without a verdict.
+    Metrics {
+        /// The check.
+        check: String,
+        /// Why there is none.
+        why: String,
+        /// The weight that stays meanwhile.
+        weight: Weight,
+        /// The next attempt.
+        next: DateTime<Utc>,
+    },
+    /// A closed gate.
+    Gate {
+        /// Its name.
+        name: String,
+        /// Its kind.
+        kind: GateKind,
+        /// What it said.
+        detail: String,
+        /// When.
+        at: DateTime<Utc>,
+        /// The next attempt.
+        next: DateTime<Utc>,
+    },
+    /// The next round of checks.
+    Check {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Answers that were asked for in this round and have not come (the operator asks and decides again).
+    Answers,
+}
+
+impl WaitingOn {
+    /// The sentence, with times left counted from `now`.
+    #[must_use]
+    pub const fn at(&self, now: DateTime<Utc>) -> Told<'_> {
+        Told { waiting: self, now }
+    }
+
+    /// A name of the thing that stays the same while the wait goes on (no times, no counts).
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::Suspended => "suspended".into(),
+            Self::Cache(name) => format!("cache {name}"),
+            Self::Target { name } => format!("target {name}"),
+            Self::TargetFault(why) => format!("target: {why}"),
+            Self::Pods { name, .. } => format!("pods {name}"),
+            Self::Routes(why) => format!("routes: {why}"),
+            Self::Metrics { check, why, .. } => format!("metrics {check}: {why}"),
+            Self::Gate { name, kind, .. } => format!("gate {name} {}", kind.as_str()),
+            Self::Check { .. } => "check".into(),
+            Self::Answers => "answers".into(),
+        }
+    }
+}
+
+/// A wait told at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    waiting: &'a WaitingOn,
+    now: DateTime<Utc>,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.waiting {
+            WaitingOn::Suspended => f.write_str("suspended: spec.suspend is true"),
+            WaitingOn::Cache(name) => write!(f, "waiting for {name} to be read"),
+            WaitingOn::Target { name } => write!(f, "waiting for {name}: it does not exist"),
+            WaitingOn::TargetFault(why) => f.write_str(why),
+            WaitingOn::Pods {
+                name,
+                available,
+                needed,
+                deadline,
+                text: _,
+            } => {
+                write!(f, "waiting for {name}: {available} of {needed} pods ready")?;
+                match deadline {
+                    Some(end) if *end > self.now => write!(f, ", {} left", span(*end - self.now)),
+                    Some(end) => write!(f, ", {} past its deadline", span(self.now - *end)),
+                    None => Ok(()),
+                }
+            }
+            WaitingOn::Routes(why) => write!(f, "waiting for routes: {why}"),
+            WaitingOn::Metrics {
+                check: _,
+                why,
+                weight,
+                next,
+            } => write!(
+                f,
+                "waiting for metrics: {why} (next try {}); weight stays at {weight} %",
+                Left(*next, self.now)
+            ),
+            WaitingOn::Gate {
+                name,
+                kind,
+                detail,
+                at,
+                next: _,
+            } => write!(
+                f,
+                "waiting for gate {name:?} ({}): {detail} at {}",
+                kind.as_str(),
+                at.format("%H:%M:%S")
+            ),
+            WaitingOn::Check { at } => write!(f, "next check {}", Left(*at, self.now)),
+            WaitingOn::Answers => f.write_str("waiting for answers of metrics and webhooks"),
+        }
+    }
+}
+
+struct Left(DateTime<Utc>, DateTime<Utc>);
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(at, now) = self;
+        if at > now {
+            return write!(f, "in {}", span(*at - *now));
+        }
+        f.write_str("due")
+    }
+}
+
+/// `8 min 20 s`, `3 h 5 min`, `40 s`: the two largest units.
+#[must_use]
+pub fn span(length: TimeDelta) -> String {
+    let seconds = length.num_seconds().max(0);
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes, rest) {
+        (0, 0, rest) => format!("{rest} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, rest) => format!("{minutes} min {rest} s"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
