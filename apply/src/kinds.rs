@@ -1,0 +1,113 @@
+//! Remembers which kinds the cluster serves, so that a kind is asked for once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::discovery::Scope;
+
+use crate::error::ApplyError;
+use crate::object::ObjectId;
+
+/// Most kinds remembered; a cluster with more asks again.
+const KINDS_MAX: usize = 4_096;
+
+/// Group, version and kind.
+type Key = (String, String, String);
+
+/// The kinds of one cluster. Clones share what is remembered.
+#[derive(Clone)]
+pub struct Kinds {
+    client: Client,
+    known: Arc<Mutex<BTreeMap<Key, (ApiResource, Scope)>>>,
+}
+
+impl Kinds {
+    /// Remembers nothing yet.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            known: Arc::default(),
+        }
+    }
+
+    /// The API that holds this object, limited to its namespace.
+    ///
+    /// # Errors
+    /// When the cluster does not serve the kind or cannot be asked, or a namespaced object has no namespace.
+    pub async fn api(&self, id: &ObjectId) -> Result<Api<DynamicObject>, ApplyError> {
+        let (resource, scope) = self.find(id).await?;
+        match scope {
+            Scope::Cluster => Ok(Api::all_with(self.client.clone(), &resource)),
+            Scope::Namespaced if id.namespace.is_empty() => {
+                Err(ApplyError::NoNamespace { id: id.clone() })
+            }
+            Scope::Namespaced => Ok(Api::namespaced_with(
+                self.client.clone(),
+                &id.namespace,
+                &resource,
+            )),
+        }
+    }
+
+    /// Whether objects of this kind live in namespaces.
+    ///
+    /// # Errors
+    /// When the cluster does not serve the kind or cannot be asked.
+    pub async fn is_namespaced(&self, id: &ObjectId) -> Result<bool, ApplyError> {
+        Ok(matches!(self.find(id).await?.1, Scope::Namespaced))
+    }
+
+    /// Forgets a kind: its definition was deleted or replaced.
+    pub fn forget(&self, id: &ObjectId) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key(id));
+    }
+
+    async fn find(&self, id: &ObjectId) -> Result<(ApiResource, Scope), ApplyError> {
+        let remembered = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key(id))
+            .cloned();
+        if let Some(found) = remembered {
+            return Ok(found);
+        }
+        let gvk = GroupVersionKind::gvk(&id.group, &id.version, &id.kind);
+        let (resource, capabilities) = kube::discovery::pinned_kind(&self.client, &gvk)
+            .await
+            .map_err(|error| undiscovered(id, error))?;
+        let found = (resource, capabilities.scope);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KINDS_MAX {
+            known.clear();
+        }
+        known.insert(key(id), found.clone());
+        Ok(found)
+    }
+}
+
+fn key(id: &ObjectId) -> Key {
+    (id.group.clone(), id.version.clone(), id.kind.clone())
+}
+
+fn undiscovered(id: &ObjectId, error: kube::Error) -> ApplyError {
+    let is_unknown = match &error {
+        kube::Error::Api(status) => status.is_not_found(),
+        kube::Error::Discovery(_) => true,
+        _ => false,
+    };
+    if is_unknown {
+        ApplyError::UnknownKind { id: id.clone() }
+    } else {
+        ApplyError::Discover {
+            id: id.clone(),
+            source: Box::new(error),
+        }
+    }
+}
