@@ -1,1 +1,23 @@
-//! Puts a route into the words of each mesh, and reads the weights back
+//! Puts a route into the words of each mesh, and reads the weights back.
+//!
+//! Adapters word, they do not speak: a `Route` and the live objects go in, objects come out. The operator
+//! reads what `objects` names, writes what `render` gives by server-side apply, and only when `differs` says
+//! so. One file a mesh; `provider` is the table of them.
+
+pub mod adapter;
+pub mod drift;
+pub mod error;
+mod gateway_api;
+mod istio;
+mod kubernetes;
+pub mod object;
+pub mod provider;
+pub mod route;
+
+pub use adapter::Adapter;
+pub use drift::differs;
+pub use error::{ReadError, RenderError};
+pub use object::{Live, Manifest, ObjectRef, Replacement};
+pub use provider::{UnknownProvider, adapter};
+pub use rollout::{Split, Weight};
+pub use route::{Owner, Route};

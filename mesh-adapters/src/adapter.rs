@@ -1,0 +1,48 @@
+//! What every mesh adapter can do.
+
+use rollout::Split;
+
+use crate::{
+    error::{ReadError, RenderError},
+    object::{Live, Manifest, ObjectRef, Replacement},
+    route::Route,
+};
+
+/// One mesh. Pure: the same input gives the same output.
+pub trait Adapter: Sync {
+    /// The objects that `render`, `seen` and `restore` look at. Empty for a mesh without objects.
+    fn objects(&self, route: &Route) -> Vec<ObjectRef>;
+
+    /// The objects wanted, each a server-side apply payload that holds only our fields, in the order
+    /// in which they are to be written. Weights are always those of `route.split`.
+    ///
+    /// # Errors
+    /// When the mesh cannot say what the Canary asks for; the field is named.
+    fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError>;
+
+    /// The split that the live objects are in.
+    ///
+    /// # Errors
+    /// When an object is missing, not accepted by the gateway, or its weights cannot be told.
+    fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError>;
+
+    /// What to write so that the objects are as they were before us; empty when nothing can be put back
+    /// (what we made goes with its owner).
+    fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement>;
+
+    /// True when the live objects differ from what `render` gives, weights and mirrors left aside.
+    ///
+    /// # Errors
+    /// As `render`.
+    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
+        let split = self.seen(route, live).unwrap_or(route.split);
+        let as_seen = Route {
+            split,
+            ..route.clone()
+        };
+        let wanted = self.render(&as_seen, live)?;
+        Ok(wanted
+            .iter()
+            .any(|manifest| crate::drift::differs(manifest, live.of(manifest))))
+    }
+}
