@@ -51,10 +51,10 @@ pub fn health(object: &Value) -> Told {
         .get("kind")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if (group, kind) != ("batch", "Job") {
-        if let Some(told) = generic(object) {
-            return told;
-        }
+    if (group, kind) != ("batch", "Job")
+        && let Some(told) = generic(object)
+    {
+        return told;
     }
     match (group, kind) {
         ("", "ConfigMap" | "Secret") | ("batch", "CronJob") | ("policy", "PodDisruptionBudget") => {
@@ -89,13 +89,13 @@ fn generic(object: &Value) -> Option<Told> {
     let observed = object
         .pointer("/status/observedGeneration")
         .and_then(Value::as_i64);
-    if let (Some(generation), Some(observed)) = (generation, observed) {
-        if generation != observed {
-            return Some((
-                Health::InProgress,
-                format!("generation {generation} is not observed yet, the last is {observed}"),
-            ));
-        }
+    if let (Some(generation), Some(observed)) = (generation, observed)
+        && generation != observed
+    {
+        return Some((
+            Health::InProgress,
+            format!("generation {generation} is not observed yet, the last is {observed}"),
+        ));
     }
     for condition in conditions(object) {
         let is_true = condition.status == "True";

@@ -97,11 +97,8 @@ fn key(id: &ObjectId) -> Key {
 }
 
 fn undiscovered(id: &ObjectId, error: kube::Error) -> ApplyError {
-    let is_unknown = match &error {
-        kube::Error::Api(status) => status.is_not_found(),
-        kube::Error::Discovery(_) => true,
-        _ => false,
-    };
+    let is_unknown = matches!(&error, kube::Error::Discovery(_))
+        || matches!(&error, kube::Error::Api(status) if status.is_not_found());
     if is_unknown {
         ApplyError::UnknownKind { id: id.clone() }
     } else {

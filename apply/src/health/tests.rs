@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::*;
 
-fn check(api_version: &str, kind: &str, rest: Value, want: &str) {
+fn check(api_version: &str, kind: &str, rest: impl Into<Value>, want: &str) {
     let mut object = json!({"apiVersion": api_version, "kind": kind});
+    let rest: Value = rest.into();
     for (key, value) in rest.as_object().unwrap() {
         object[key] = value.clone();
     }
