@@ -104,8 +104,14 @@ pub struct Access {
 pub struct SecretError(String);
 
 const UNSERVED_KEYS: [(&str, &str); 2] = [
-    ("githubAppID", "GitHub App authentication is not served; use a token in \"password\" or \"bearerToken\""),
-    ("identity", "SSH is not served; use an https:// URL with \"username\" and \"password\""),
+    (
+        "githubAppID",
+        "GitHub App authentication is not served; use a token in \"password\" or \"bearerToken\"",
+    ),
+    (
+        "identity",
+        "SSH is not served; use an https:// URL with \"username\" and \"password\"",
+    ),
 ];
 
 impl Access {
@@ -128,7 +134,8 @@ impl Access {
             (None, None, Some(token)) => Credentials::Bearer(Hidden(token.trim().to_owned())),
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 return Err(SecretError(
-                    "it has \"bearerToken\" and also \"username\" or \"password\"; keep one kind".to_owned(),
+                    "it has \"bearerToken\" and also \"username\" or \"password\"; keep one kind"
+                        .to_owned(),
                 ));
             }
             (Some(username), password, None) => Credentials::Basic {
@@ -136,7 +143,9 @@ impl Access {
                 password: Hidden(password.unwrap_or_default()),
             },
             (None, Some(_), None) => {
-                return Err(SecretError("\"password\" needs \"username\" beside it".to_owned()));
+                return Err(SecretError(
+                    "\"password\" needs \"username\" beside it".to_owned(),
+                ));
             }
             (None, None, None) => Credentials::Anonymous,
         };
@@ -158,8 +167,16 @@ fn read_tls(keys: &BTreeMap<String, Vec<u8>>) -> Result<Tls, SecretError> {
     let client = match (either("tls.crt", "certFile"), either("tls.key", "keyFile")) {
         (Some(certificate), Some(key)) => Some((certificate, key)),
         (None, None) => None,
-        (Some(_), None) => return Err(SecretError("\"tls.crt\" needs \"tls.key\" beside it".to_owned())),
-        (None, Some(_)) => return Err(SecretError("\"tls.key\" needs \"tls.crt\" beside it".to_owned())),
+        (Some(_), None) => {
+            return Err(SecretError(
+                "\"tls.crt\" needs \"tls.key\" beside it".to_owned(),
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(SecretError(
+                "\"tls.key\" needs \"tls.crt\" beside it".to_owned(),
+            ));
+        }
     };
     Ok(Tls {
         authority: either("ca.crt", "caFile"),
@@ -183,8 +200,14 @@ mod tests {
     fn keys_give_headers() {
         let header = |keys: &[(&str, &str)]| read(keys).unwrap().credentials.header();
         assert_eq!(header(&[]), None);
-        assert_eq!(header(&[("username", "u"), ("password", "p")]).as_deref(), Some("Basic dTpw"));
-        assert_eq!(header(&[("bearerToken", "t\n")]).as_deref(), Some("Bearer t"));
+        assert_eq!(
+            header(&[("username", "u"), ("password", "p")]).as_deref(),
+            Some("Basic dTpw")
+        );
+        assert_eq!(
+            header(&[("bearerToken", "t\n")]).as_deref(),
+            Some("Bearer t")
+        );
     }
 
     #[test]
@@ -198,7 +221,15 @@ mod tests {
             let error = read(keys).unwrap_err().to_string();
             assert!(!error.contains("marker"), "{error}");
         }
-        let shown = format!("{:?}", read(&[("username", "u"), ("password", "marker"), ("ca.crt", "marker")]).unwrap());
+        let shown = format!(
+            "{:?}",
+            read(&[
+                ("username", "u"),
+                ("password", "marker"),
+                ("ca.crt", "marker")
+            ])
+            .unwrap()
+        );
         assert!(!shown.contains("marker"), "{shown}");
     }
 

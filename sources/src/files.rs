@@ -319,7 +319,11 @@ pub fn keep_directories(files: Files, directories: &[String]) -> Result<Files, P
     }
     Ok(files
         .into_iter()
-        .filter(|(path, _)| wanted.iter().any(|directory| path.below(directory.as_str()).is_some()))
+        .filter(|(path, _)| {
+            wanted
+                .iter()
+                .any(|directory| path.below(directory.as_str()).is_some())
+        })
         .collect())
 }
 
@@ -329,7 +333,17 @@ mod tests {
 
     #[test]
     fn hostile_paths_are_refused() {
-        for path in ["", "/a", "../a", "a/..", "a//b", "a/./b", "a\0b", ".", &"a/".repeat(200)] {
+        for path in [
+            "",
+            "/a",
+            "../a",
+            "a/..",
+            "a//b",
+            "a/./b",
+            "a\0b",
+            ".",
+            &"a/".repeat(200),
+        ] {
             assert!(RelPath::parse(path).is_err(), "{path:?}");
         }
         for path in ["a", "a/b", "..a/b..", "ä/ö", "a b"] {

@@ -124,14 +124,20 @@ impl HostNetwork {
         }
         let mut builder = builder(self.egress);
         if let Some(pem) = &tls.authority {
-            let roots = reqwest::Certificate::from_pem_bundle(pem)
-                .map_err(|source| NetworkError::Tls { key: "ca.crt", source })?;
+            let roots =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(|source| NetworkError::Tls {
+                    key: "ca.crt",
+                    source,
+                })?;
             builder = builder.tls_certs_merge(roots);
         }
         if let Some((certificate, key)) = &tls.client {
             let pem = [certificate.as_slice(), b"\n", key].concat();
-            let identity = reqwest::Identity::from_pem(&pem)
-                .map_err(|source| NetworkError::Tls { key: "tls.crt", source })?;
+            let identity =
+                reqwest::Identity::from_pem(&pem).map_err(|source| NetworkError::Tls {
+                    key: "tls.crt",
+                    source,
+                })?;
             builder = builder.identity(identity);
         }
         builder.build().map_err(NetworkError::Client)
@@ -151,7 +157,11 @@ impl Network for HostNetwork {
             if let Ok(address) = literal.parse::<IpAddr>()
                 && let Some(kind) = self.egress.forbidden(address)
             {
-                return Err(NetworkError::Egress { host, address, kind });
+                return Err(NetworkError::Egress {
+                    host,
+                    address,
+                    kind,
+                });
             }
             let failed = |source: reqwest::Error| NetworkError::Send {
                 host: host.clone(),
@@ -190,11 +200,17 @@ impl reqwest::dns::Resolve for Resolver {
         let egress = self.egress;
         Box::pin(async move {
             let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            let found: Vec<SocketAddr> =
+                tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
             for address in &found {
                 if let Some(kind) = egress.forbidden(address.ip()) {
                     let address = address.ip();
-                    return Err(NetworkError::Egress { host, address, kind }.into());
+                    return Err(NetworkError::Egress {
+                        host,
+                        address,
+                        kind,
+                    }
+                    .into());
                 }
             }
             Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
@@ -209,13 +225,31 @@ mod tests {
     #[test]
     fn metadata_and_loopback_are_out_of_reach() {
         let strict = Egress::default();
-        for address in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "fe80::1", "0.0.0.0", "224.0.0.1", "fd00:ec2::254"] {
-            assert!(strict.forbidden(address.parse().unwrap()).is_some(), "{address}");
+        for address in [
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+            "169.254.169.254",
+            "fe80::1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "fd00:ec2::254",
+        ] {
+            assert!(
+                strict.forbidden(address.parse().unwrap()).is_some(),
+                "{address}"
+            );
         }
         for address in ["10.0.0.1", "140.82.121.4", "2606:4700::1"] {
-            assert_eq!(strict.forbidden(address.parse().unwrap()), None, "{address}");
+            assert_eq!(
+                strict.forbidden(address.parse().unwrap()),
+                None,
+                "{address}"
+            );
         }
-        let open = Egress { is_loopback_allowed: true };
+        let open = Egress {
+            is_loopback_allowed: true,
+        };
         assert_eq!(open.forbidden("127.0.0.1".parse().unwrap()), None);
         assert!(open.forbidden("169.254.169.254".parse().unwrap()).is_some());
     }
@@ -223,7 +257,9 @@ mod tests {
     #[tokio::test]
     async fn a_literal_address_is_checked_too() {
         let network = HostNetwork::new(Egress::default()).unwrap();
-        let request = http::Request::get("http://169.254.169.254/latest").body(Bytes::new()).unwrap();
+        let request = http::Request::get("http://169.254.169.254/latest")
+            .body(Bytes::new())
+            .unwrap();
         let error = network.send(request, &Tls::default()).await.err().unwrap();
         assert!(matches!(error, NetworkError::Egress { .. }), "{error}");
     }

@@ -1,0 +1,560 @@
+//! Fetches one revision of a Git repository over smart HTTP, wholly in memory.
+//!
+//! ```text
+//! open ─▶ list references ─▶ same revision? ─▶ Unchanged
+//!                               │ no
+//!                               ▼
+//!                        fetch one pack ─▶ verify ids ─▶ walk the tree ─▶ Files
+//! ```
+//!
+//! It starts no program, runs no hook, writes no disk, follows no submodule and
+//! pushes nothing. SSH is not spoken.
+
+mod delta;
+mod object;
+mod pack;
+mod pkt_line;
+mod reference;
+mod session;
+mod tree;
+
+use std::time::Duration;
+
+use reqwest::Url;
+
+use crate::Retry;
+use crate::credentials::{Access, Credentials, Hidden};
+use crate::files::{FileLimits, Files, TreeError};
+use crate::network::{BoxError, Network, NetworkError};
+
+pub use object::{ObjectError, Oid};
+pub use pack::{PackError, PackLimits};
+pub use reference::{Reference, ReferenceFields};
+
+use object::{Commit, Kind};
+use pack::Objects;
+use session::{Session, Want};
+
+/// A repository and how to reach it.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    url: Url,
+    access: Access,
+    timeout: Duration,
+}
+
+impl Remote {
+    /// Checks the URL; its userinfo is used when the Secret has no credentials.
+    ///
+    /// # Errors
+    /// [`GitError::Url`] for anything that is not `http` or `https`.
+    pub fn new(url: &str, mut access: Access, timeout: Duration) -> Result<Self, GitError> {
+        let refuse = |reason| GitError::Url {
+            url: printable(url),
+            reason,
+        };
+        let mut parsed = Url::parse(url).map_err(|_| refuse("it is no URL"))?;
+        match parsed.scheme() {
+            "http" | "https" => {}
+            "ssh" => {
+                return Err(refuse(
+                    "ssh is not served; use the https:// address of the repository with a token",
+                ));
+            }
+            _ => return Err(refuse("its scheme is neither http nor https")),
+        }
+        if parsed.host_str().is_none_or(str::is_empty) {
+            return Err(refuse("it names no host"));
+        }
+        if access.credentials == Credentials::Anonymous && !parsed.username().is_empty() {
+            access.credentials = Credentials::Basic {
+                username: decode(parsed.username()),
+                password: Hidden::new(decode(parsed.password().unwrap_or_default())),
+            };
+        }
+        // Neither setter can fail on a URL with a host.
+        let _ = parsed.set_username("");
+        let _ = parsed.set_password(None);
+        Ok(Self {
+            url: parsed,
+            access,
+            timeout,
+        })
+    }
+}
+
+/// Everything before the path of what may be no URL, without userinfo.
+fn printable(url: &str) -> String {
+    let url: String = url.chars().take(300).collect();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url;
+    };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}/{path}")
+}
+
+/// Undoes percent-encoding; bad escapes stay as they are.
+fn decode(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = (byte == b'%')
+            .then(|| after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok()))
+            .flatten()
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        rest = match escaped {
+            Some(_) => after.get(2..).unwrap_or_default(),
+            None => after,
+        };
+        out.push(escaped.unwrap_or(byte));
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What one fetch may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct GitLimits {
+    /// References listed.
+    pub refs_max: usize,
+    /// Bytes of a listing.
+    pub refs_bytes_max: u64,
+    /// The pack.
+    pub pack: PackLimits,
+    /// The files.
+    pub files: FileLimits,
+}
+
+impl Default for GitLimits {
+    fn default() -> Self {
+        Self {
+            refs_max: 200_000,
+            refs_bytes_max: 64 << 20,
+            pack: PackLimits::default(),
+            files: FileLimits::default(),
+        }
+    }
+}
+
+/// A commit with its files.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// `main@sha1:…` and its kin.
+    pub revision: String,
+    /// 40 hexadecimal digits.
+    pub commit: String,
+    /// First line of the commit message.
+    pub subject: String,
+    /// Regular files.
+    pub files: Files,
+}
+
+/// What a fetch found.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The remote still stands at the known revision.
+    Unchanged,
+    /// Another revision, or none was known.
+    Fetched(Checkout),
+}
+
+/// Why a fetch failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GitError {
+    /// `spec.url` cannot be used.
+    #[error("refused spec.url {url:?}: {reason}")]
+    Url {
+        /// Without userinfo and query.
+        url: String,
+        /// What is wrong and what helps.
+        reason: &'static str,
+    },
+    /// A field of `spec.ref` cannot be used.
+    #[error("refused {field} {value:?}: {reason}")]
+    Field {
+        /// Path of the field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// The credentials cannot be put into a header.
+    #[error("refused the credentials: they hold characters that no HTTP header may have")]
+    Credentials,
+    /// The server refused the credentials.
+    #[error("authentication required: {url:?} answered {status}; check spec.secretRef")]
+    Unauthorized {
+        /// Without userinfo and query.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The server knows no such repository.
+    #[error("repository not found at {url:?}; check spec.url, or spec.secretRef if it is private")]
+    NotFound {
+        /// Without userinfo and query.
+        url: String,
+    },
+    /// The server answered something else.
+    #[error("failed to fetch from {url:?}: it answered {status}")]
+    Status {
+        /// Without userinfo and query.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// A redirect was refused.
+    #[error("refused a redirect from {url:?}: {reason}")]
+    Redirect {
+        /// Without userinfo and query.
+        url: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// No answer.
+    #[error("failed to ask the Git server")]
+    Network(#[source] NetworkError),
+    /// The answer broke off.
+    #[error("failed to read the Git server's answer")]
+    Body(#[source] BoxError),
+    /// The answer is not the protocol's.
+    #[error("failed to understand the Git server: {what}")]
+    Protocol {
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The server reported an error.
+    #[error("the Git server refused: {message:?}")]
+    Remote {
+        /// Its words.
+        message: String,
+    },
+    /// The repository uses SHA-256.
+    #[error("refused the repository: its object format is not sha1")]
+    ObjectFormat,
+    /// The repository has no commits.
+    #[error("git repository is empty")]
+    Empty,
+    /// The remote lacks the reference.
+    #[error("couldn't find remote ref {name:?}")]
+    RefNotFound {
+        /// Full name.
+        name: String,
+    },
+    /// No tag is in the range.
+    #[error("no match found for semver: {range}")]
+    NoVersion {
+        /// The range.
+        range: String,
+    },
+    /// The commit is not on the branch, or nowhere.
+    #[error("couldn't find commit {commit} on {place}")]
+    NoCommit {
+        /// The commit.
+        commit: Oid,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// The pack lacks an object it should have.
+    #[error("failed to check out: object {oid} is missing from the pack")]
+    MissingObject {
+        /// The object.
+        oid: Oid,
+    },
+    /// The pack was refused.
+    #[error("failed to read the pack")]
+    Pack(#[from] PackError),
+    /// An object was refused.
+    #[error("failed to read an object")]
+    Object(#[source] ObjectError),
+    /// A tree entry was refused.
+    #[error("refused tree entry {path:?}: Git itself would not check it out")]
+    TreeName {
+        /// Its path.
+        path: String,
+    },
+    /// The tree was refused.
+    #[error("failed to check out")]
+    Tree(#[from] TreeError),
+    /// A limit was reached.
+    #[error("stopped the fetch: more than {max} {unit}")]
+    Limit {
+        /// The limit.
+        max: u64,
+        /// What is counted.
+        unit: &'static str,
+    },
+    /// The whole fetch took too long.
+    #[error("stopped the fetch after {} s: spec.timeout has passed", after.as_secs())]
+    Timeout {
+        /// `spec.timeout`
+        after: Duration,
+    },
+}
+
+impl GitError {
+    /// Flux's word for the condition and the event.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "URLInvalid",
+            Self::Credentials | Self::Unauthorized { .. } => "AuthenticationFailed",
+            Self::Empty => "EmptyGitRepository",
+            Self::Field { .. }
+            | Self::NotFound { .. }
+            | Self::Status { .. }
+            | Self::Redirect { .. }
+            | Self::Network(_)
+            | Self::Body(_)
+            | Self::Protocol { .. }
+            | Self::Remote { .. }
+            | Self::ObjectFormat
+            | Self::RefNotFound { .. }
+            | Self::NoVersion { .. }
+            | Self::NoCommit { .. }
+            | Self::MissingObject { .. }
+            | Self::Pack(_)
+            | Self::Object(_)
+            | Self::TreeName { .. }
+            | Self::Tree(_)
+            | Self::Limit { .. }
+            | Self::Timeout { .. } => "GitOperationFailed",
+        }
+    }
+
+    /// When to try again.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Url { .. } => Retry::NotUntilSpecChanges,
+            // Flux retries these: the remote may change under an unchanged spec.
+            Self::Field { .. }
+            | Self::Credentials
+            | Self::Unauthorized { .. }
+            | Self::NotFound { .. }
+            | Self::Redirect { .. }
+            | Self::ObjectFormat
+            | Self::Empty
+            | Self::RefNotFound { .. }
+            | Self::NoVersion { .. }
+            | Self::NoCommit { .. }
+            | Self::Pack(_)
+            | Self::Object(_)
+            | Self::TreeName { .. }
+            | Self::Tree(_)
+            | Self::Limit { .. } => Retry::AtNextCheck,
+            Self::Status { .. }
+            | Self::Network(_)
+            | Self::Body(_)
+            | Self::Protocol { .. }
+            | Self::Remote { .. }
+            | Self::MissingObject { .. }
+            | Self::Timeout { .. } => Retry::Soon,
+        }
+    }
+}
+
+/// Fetches `reference`, unless it still stands at `known_revision`.
+///
+/// # Errors
+/// [`GitError`]; never a partial tree.
+pub async fn fetch(
+    network: &dyn Network,
+    remote: &Remote,
+    reference: &Reference,
+    known_revision: Option<&str>,
+    limits: GitLimits,
+) -> Result<Outcome, GitError> {
+    let work = fetch_untimed(network, remote, reference, known_revision, limits);
+    tokio::time::timeout(remote.timeout, work)
+        .await
+        .map_err(|_| GitError::Timeout {
+            after: remote.timeout,
+        })?
+}
+
+async fn fetch_untimed(
+    network: &dyn Network,
+    remote: &Remote,
+    reference: &Reference,
+    known_revision: Option<&str>,
+    limits: GitLimits,
+) -> Result<Outcome, GitError> {
+    if let Reference::Commit { oid, branch: None } = reference
+        && known_revision == Some(format!("sha1:{oid}").as_str())
+    {
+        return Ok(Outcome::Unchanged); // A commit never moves.
+    }
+    let session = Session::open(network, remote, limits).await?;
+    let resolved = reference::resolve(&session, reference).await?;
+    if known_revision == Some(resolved.revision.as_str()) {
+        return Ok(Outcome::Unchanged);
+    }
+    let objects = match reference {
+        Reference::Branch(_) | Reference::Tag(_) | Reference::Semver(_) | Reference::Name(_) => {
+            fetch_one(&session, resolved.commit).await?
+        }
+        Reference::Commit { oid, branch: None } => fetch_commit(&session, *oid).await?,
+        Reference::Commit {
+            oid,
+            branch: Some(branch),
+        } => fetch_on_branch(&session, *oid, branch).await?,
+    };
+    let commit = read_commit(&objects, resolved.commit)?;
+    let files = tree::walk(&objects, commit.tree, limits.files)?;
+    Ok(Outcome::Fetched(Checkout {
+        revision: resolved.revision,
+        commit: resolved.commit.to_string(),
+        subject: commit.subject,
+        files,
+    }))
+}
+
+async fn fetch_one(session: &Session<'_>, oid: Oid) -> Result<Objects, GitError> {
+    session
+        .fetch(&Want {
+            oids: &[oid],
+            is_shallow: true,
+            is_commits_only: false,
+        })
+        .await
+}
+
+/// Asks for the commit alone, and for all history where the server refuses that.
+async fn fetch_commit(session: &Session<'_>, oid: Oid) -> Result<Objects, GitError> {
+    match fetch_one(session, oid).await {
+        Err(GitError::Remote { .. }) => {}
+        outcome => return outcome,
+    }
+    let mut heads: Vec<Oid> = session
+        .list(&["refs/heads/", "refs/tags/"])
+        .await?
+        .iter()
+        .map(|r| r.oid)
+        .collect();
+    if heads.is_empty() {
+        return Err(GitError::Empty);
+    }
+    heads.sort_unstable();
+    heads.dedup();
+    let objects = session
+        .fetch(&Want {
+            oids: &heads,
+            is_shallow: false,
+            is_commits_only: false,
+        })
+        .await?;
+    if !objects.contains_key(&oid) {
+        return Err(GitError::NoCommit {
+            commit: oid,
+            place: "any branch or tag".to_owned(),
+        });
+    }
+    Ok(objects)
+}
+
+/// Makes sure that the commit is on the branch before fetching it.
+async fn fetch_on_branch(
+    session: &Session<'_>,
+    oid: Oid,
+    branch: &str,
+) -> Result<Objects, GitError> {
+    let head = reference::find(session, &format!("refs/heads/{branch}"))
+        .await?
+        .target();
+    if head == oid {
+        return fetch_one(session, oid).await;
+    }
+    let history = session
+        .fetch(&Want {
+            oids: &[head],
+            is_shallow: false,
+            is_commits_only: true,
+        })
+        .await?;
+    if !is_ancestor(&history, head, oid)? {
+        return Err(GitError::NoCommit {
+            commit: oid,
+            place: format!("branch {branch:?}"),
+        });
+    }
+    if session.has_filter() {
+        return fetch_one(session, oid).await;
+    }
+    Ok(history)
+}
+
+fn is_ancestor(history: &Objects, head: Oid, wanted: Oid) -> Result<bool, GitError> {
+    let mut seen = std::collections::HashSet::from([head]);
+    let mut waiting = vec![head];
+    while let Some(oid) = waiting.pop() {
+        if oid == wanted {
+            return Ok(true);
+        }
+        let parents = read_commit(history, oid)?.parents;
+        waiting.extend(parents.into_iter().filter(|parent| seen.insert(*parent)));
+    }
+    Ok(false)
+}
+
+/// Reads a commit, through an annotated tag where the server did not peel it.
+fn read_commit(objects: &Objects, oid: Oid) -> Result<Commit, GitError> {
+    const TAG_DEPTH_MAX: usize = 8;
+    let mut at = oid;
+    for _ in 0..TAG_DEPTH_MAX {
+        let object = objects
+            .get(&at)
+            .ok_or(GitError::MissingObject { oid: at })?;
+        match object.kind {
+            Kind::Commit => {
+                return object::parse_commit(at, &object.bytes).map_err(GitError::Object);
+            }
+            Kind::Tag => {
+                at = object::parse_tag_target(at, &object.bytes).map_err(GitError::Object)?
+            }
+            Kind::Tree | Kind::Blob => break,
+        }
+    }
+    Err(GitError::Protocol {
+        what: "the reference does not lead to a commit",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked_and_lose_their_userinfo() {
+        let remote = |url| Remote::new(url, Access::default(), Duration::from_secs(1));
+        let plain = remote("https://u%40x:se%2Fcret@example.com/r.git").unwrap();
+        assert_eq!(plain.url.as_str(), "https://example.com/r.git");
+        assert_eq!(
+            plain.access.credentials,
+            Credentials::Basic {
+                username: "u@x".into(),
+                password: Hidden::new("se/cret".into())
+            }
+        );
+        for url in [
+            "ssh://git@example.com/r",
+            "git@example.com:r",
+            "file:///etc",
+            "http://",
+            "https://u:marker@[bad/?t=marker",
+        ] {
+            let error = remote(url).unwrap_err();
+            assert_eq!(
+                (error.reason(), error.retry()),
+                ("URLInvalid", Retry::NotUntilSpecChanges)
+            );
+            assert!(
+                error.to_string().contains("spec.url") && !error.to_string().contains("marker"),
+                "{error}"
+            );
+        }
+    }
+}
