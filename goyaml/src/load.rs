@@ -64,7 +64,12 @@ pub fn parse_documents_as(
             Event::MappingStart(_, anchor, _) => tree.open_map(anchor).map_err(place)?,
             Event::SequenceEnd | Event::MappingEnd => tree.close().map_err(place)?,
             Event::Alias(id) => tree.alias(id).map_err(place)?,
-            _ => {}
+            Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(..)
+            | Event::Anchor(..)
+            | Event::UnresolvedAlias(_)
+            | _ => {}
         }
     }
     Ok(documents)

@@ -130,23 +130,16 @@ fn plain_digits(mantissa: &str, exponent: i32) -> String {
 }
 
 /// A float without fraction as a JSON integer, when a 64-bit kind holds it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::float_cmp,
-    reason = "the range and the fraction are checked, and the comparison is with the cast back"
-)]
+///
+/// Go writes such a float as its shortest digits filled up with zeros, so the
+/// integer is read from those digits and not converted.
 pub(crate) fn whole(f: f64) -> Option<serde_json::Value> {
-    const TWO_POW_63: f64 = 9_223_372_036_854_775_808.0;
-    const TWO_POW_64: f64 = 18_446_744_073_709_551_616.0;
     if !f.is_finite() || f.fract() != 0.0 {
         return None;
     }
-    if (-TWO_POW_63..TWO_POW_63).contains(&f) {
-        return Some(serde_json::Value::from(f as i64));
-    }
-    if (0.0..TWO_POW_64).contains(&f) {
-        #[expect(clippy::cast_sign_loss, reason = "the range is checked")]
-        return Some(serde_json::Value::from(f as u64));
-    }
-    None
+    let digits = f.to_string();
+    let signed = digits.parse::<i64>().map(serde_json::Value::from);
+    signed
+        .or_else(|_| digits.parse::<u64>().map(serde_json::Value::from))
+        .ok()
 }

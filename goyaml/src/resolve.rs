@@ -24,7 +24,6 @@ pub(crate) enum Kind {
     Int,
     Float,
     Timestamp,
-    Merge,
     Str,
 }
 
@@ -36,7 +35,6 @@ impl Kind {
             Self::Int => "integer",
             Self::Float => "float",
             Self::Timestamp => "timestamp",
-            Self::Merge => "merge key",
             Self::Str => "string",
         }
     }
@@ -51,7 +49,6 @@ pub(crate) fn resolve(text: &str, dialect: Dialect) -> (Kind, Value) {
         Some(b'.') => word(text, dialect)
             .or_else(|| float(text))
             .unwrap_or_else(string),
-        Some(b'<') if text == "<<" => (Kind::Merge, Value::String(text.to_owned())),
         Some(b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~') => {
             word(text, dialect).unwrap_or_else(string)
         }

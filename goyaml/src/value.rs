@@ -22,7 +22,7 @@ pub enum Value {
     /// A string.
     String(String),
     /// A sequence.
-    Seq(Vec<Value>),
+    Seq(Vec<Self>),
     /// A mapping.
     Map(Map),
 }

@@ -11,6 +11,9 @@ use crate::number;
 use crate::resolve::{Dialect, Kind, resolve};
 use crate::value::Value;
 
+/// Prefix of the tags that YAML itself defines.
+const CORE: &str = "tag:yaml.org,2002:";
+
 /// A scalar as the parser saw it.
 pub(super) struct Scalar<'a> {
     pub(super) text: Cow<'a, str>,
@@ -30,15 +33,9 @@ impl Scalar<'_> {
             if self.style != ScalarStyle::Plain {
                 return Ok(Value::String(self.text.into_owned()));
             }
-            return Ok(match resolve(&self.text, dialect) {
-                // Without a key beside it, `<<` is only text.
-                (Kind::Str | Kind::Merge, _) => Value::String(self.text.into_owned()),
-                (Kind::Null | Kind::Bool | Kind::Int | Kind::Float | Kind::Timestamp, value) => {
-                    value
-                }
-            });
+            return Ok(resolve(&self.text, dialect).1);
         };
-        match tag.core_suffix() {
+        match tag.suffix_in_namespace(CORE).as_deref() {
             Some("binary") => binary(&self.text),
             Some(suffix @ ("int" | "float" | "bool" | "null" | "timestamp")) => {
                 tagged(&self.text, suffix, dialect)
@@ -48,7 +45,10 @@ impl Scalar<'_> {
     }
 
     pub(super) fn into_key(self, dialect: Dialect) -> Result<Key, Fault> {
-        let merge_tag = self.tag.and_then(Tag::core_suffix) == Some("merge");
+        let merge_tag = self
+            .tag
+            .and_then(|tag| tag.suffix_in_namespace(CORE))
+            .is_some_and(|suffix| suffix == "merge");
         let plain = self.style == ScalarStyle::Plain && self.tag.is_none();
         if self.text == "<<" && (plain || merge_tag) {
             return Ok(Key::Merge);
@@ -56,12 +56,9 @@ impl Scalar<'_> {
         if dialect == Dialect::V3 && plain {
             return match resolve(&self.text, dialect).0 {
                 Kind::Null => Err(Fault::BadKey("null")),
-                Kind::Bool
-                | Kind::Int
-                | Kind::Float
-                | Kind::Timestamp
-                | Kind::Merge
-                | Kind::Str => Ok(Key::Name(self.text.into_owned())),
+                Kind::Bool | Kind::Int | Kind::Float | Kind::Timestamp | Kind::Str => {
+                    Ok(Key::Name(self.text.into_owned()))
+                }
             };
         }
         name_of(self.into_value(dialect)?).map(Key::Name)
