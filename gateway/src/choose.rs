@@ -36,7 +36,11 @@ fn scale(point: u64, range: u64) -> u64 {
 /// Takes turns, but prefers the next endpoint when it is less busy; skips the unfit.
 ///
 /// `busy(i)` gives the requests in flight, `None` for one that must not be used.
-pub(crate) fn endpoint(count: usize, turn: usize, busy: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+pub(crate) fn endpoint(
+    count: usize,
+    turn: usize,
+    busy: impl Fn(usize) -> Option<usize>,
+) -> Option<usize> {
     let mut fit = (0..count)
         .map(|step| turn.wrapping_add(step).checked_rem(count).unwrap_or(0))
         .filter_map(|index| busy(index).map(|load| (index, load)));
@@ -60,7 +64,10 @@ mod tests {
                     .filter(|n| weighted(weights.into_iter(), start.wrapping_add(*n)) == Some(1))
                     .count();
                 let wanted = usize::try_from(percent).unwrap() * 10;
-                assert!(hits.abs_diff(wanted) <= 5, "{percent} % from {start}: {hits}");
+                assert!(
+                    hits.abs_diff(wanted) <= 5,
+                    "{percent} % from {start}: {hits}"
+                );
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Does not decide which route wins; `table.rs` orders the patterns.
 
 /// A hostname pattern of a listener or route.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum HostPattern {
     /// Every host.
     Any,
@@ -16,7 +16,10 @@ pub(crate) enum HostPattern {
 impl HostPattern {
     /// Reads a Gateway API hostname; an absent or empty one means every host.
     pub(crate) fn parse(text: Option<&str>) -> Self {
-        let text = text.unwrap_or("").trim_end_matches('.').to_ascii_lowercase();
+        let text = text
+            .unwrap_or("")
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
         match text.strip_prefix('*') {
             Some("") => Self::Any,
             Some(suffix) => Self::Wildcard(suffix.to_owned()),
@@ -81,9 +84,17 @@ mod tests {
         for (a, b, met) in [
             ("", "", Some(HostPattern::Any)),
             ("", "a.com", Some(HostPattern::Exact("a.com".into()))),
-            ("*.a.com", "B.A.com", Some(HostPattern::Exact("b.a.com".into()))),
+            (
+                "*.a.com",
+                "B.A.com",
+                Some(HostPattern::Exact("b.a.com".into())),
+            ),
             ("*.a.com", "a.com", None),
-            ("*.a.com", "*.b.a.com", Some(HostPattern::Wildcard(".b.a.com".into()))),
+            (
+                "*.a.com",
+                "*.b.a.com",
+                Some(HostPattern::Wildcard(".b.a.com".into())),
+            ),
             ("*.a.com", "*.b.com", None),
             ("a.com", "b.com", None),
         ] {

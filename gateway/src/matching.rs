@@ -81,22 +81,29 @@ impl Matcher {
     /// Whether every condition holds of the request.
     pub(crate) fn holds(&self, ask: &Ask<'_>) -> bool {
         self.path.holds(ask.path)
-            && self.method.as_ref().is_none_or(|method| method == ask.method)
             && self
-                .headers
-                .iter()
-                .all(|(name, value)| header(ask.headers, name).is_some_and(|seen| value.holds(&seen)))
-            && self
-                .queries
-                .iter()
-                .all(|(name, value)| parameter(ask.query, name).is_some_and(|seen| value.holds(&seen)))
+                .method
+                .as_ref()
+                .is_none_or(|method| method == ask.method)
+            && self.headers.iter().all(|(name, value)| {
+                header(ask.headers, name).is_some_and(|seen| value.holds(&seen))
+            })
+            && self.queries.iter().all(|(name, value)| {
+                parameter(ask.query, name).is_some_and(|seen| value.holds(&seen))
+            })
     }
 
     /// Path kind and length, then method, then number of headers, then of parameters.
     pub(crate) fn rank(&self) -> Rank {
         let (kind, length) = self.path.rank();
         let headers = Reverse(self.headers.len());
-        (kind, length, self.method.is_none(), headers, Reverse(self.queries.len()))
+        (
+            kind,
+            length,
+            self.method.is_none(),
+            headers,
+            Reverse(self.queries.len()),
+        )
     }
 
     /// The path prefix to be replaced by a rewrite, when the match is by prefix.
@@ -117,7 +124,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>>
     let Some(second) = values.next() else {
         return Some(first);
     };
-    let comma = if name == http::header::COOKIE { "; " } else { "," };
+    let comma = if name == http::header::COOKIE {
+        "; "
+    } else {
+        ","
+    };
     let mut joined = first.into_owned();
     for value in std::iter::once(second).chain(values) {
         joined.push_str(comma);
@@ -139,7 +150,10 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
-        let hex = |at: usize| tail.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let hex = |at: usize| {
+            tail.get(at)
+                .and_then(|digit| char::from(*digit).to_digit(16))
+        };
         rest = match (first, hex(0), hex(1)) {
             (b'%', Some(high), Some(low)) => {
                 bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
@@ -163,7 +177,12 @@ mod tests {
     use super::*;
 
     fn matcher(path: PathMatch) -> Matcher {
-        Matcher { path, method: None, headers: vec![], queries: vec![] }
+        Matcher {
+            path,
+            method: None,
+            headers: vec![],
+            queries: vec![],
+        }
     }
 
     fn check(matcher: &Matcher, line: &str, headers: &[(&str, &str)], holds: bool) {
@@ -174,18 +193,44 @@ mod tests {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let method = method.parse().unwrap();
-        let ask = Ask { host: "h", path, query, method: &method, headers: &map };
-        assert_eq!(matcher.holds(&ask), holds, "{line} {headers:?} against {matcher:?}");
+        let ask = Ask {
+            host: "h",
+            path,
+            query,
+            method: &method,
+            headers: &map,
+        };
+        assert_eq!(
+            matcher.holds(&ask),
+            holds,
+            "{line} {headers:?} against {matcher:?}"
+        );
     }
 
     #[test]
     fn paths() {
         let prefix = matcher(PathMatch::Prefix("/v2".into()));
-        for (path, holds) in [("/v2", true), ("/v2/", true), ("/v2/x", true), ("/v2x", false), ("/", false)] {
+        for (path, holds) in [
+            ("/v2", true),
+            ("/v2/", true),
+            ("/v2/x", true),
+            ("/v2x", false),
+            ("/", false),
+        ] {
             check(&prefix, &format!("GET {path}"), &[], holds);
         }
-        check(&matcher(PathMatch::Prefix(String::new())), "GET /any", &[], true);
-        check(&matcher(PathMatch::Exact("/a".into())), "GET /a/", &[], false);
+        check(
+            &matcher(PathMatch::Prefix(String::new())),
+            "GET /any",
+            &[],
+            true,
+        );
+        check(
+            &matcher(PathMatch::Exact("/a".into())),
+            "GET /a/",
+            &[],
+            false,
+        );
         let regex = matcher(PathMatch::Regex(Regex::new("^(?:/a[0-9]+)$").unwrap()));
         check(&regex, "GET /a12", &[], true);
         check(&regex, "GET /a12/b", &[], false);
@@ -203,8 +248,18 @@ mod tests {
         let cookies = [("cookie", "a=1"), ("cookie", "canary=always")];
         check(&wanted, "POST /?x=1&user+name=a%26b", &cookies, true);
         check(&wanted, "GET /?user+name=a%26b", &cookies, false);
-        check(&wanted, "POST /?user+name=zzz&user+name=a%26b", &cookies, false);
-        check(&wanted, "POST /?user+name=a%26b", &[("cookie", "a=1")], false);
+        check(
+            &wanted,
+            "POST /?user+name=zzz&user+name=a%26b",
+            &cookies,
+            false,
+        );
+        check(
+            &wanted,
+            "POST /?user+name=a%26b",
+            &[("cookie", "a=1")],
+            false,
+        );
         check(&wanted, "POST /?user%20name=a%26b", &cookies, true);
         check(&wanted, "POST /?user%2", &cookies, false);
     }
@@ -214,8 +269,7 @@ mod tests {
         let with = |path, method, headers: usize| {
             let mut matcher = matcher(path);
             matcher.method = method;
-            matcher.headers =
-                vec![(http::header::HOST, TextMatch::Exact(String::new())); headers];
+            matcher.headers = vec![(http::header::HOST, TextMatch::Exact(String::new())); headers];
             matcher
         };
         let ranked = [
@@ -226,6 +280,10 @@ mod tests {
             with(PathMatch::Prefix("/a".into()), None, 1),
             with(PathMatch::Prefix("/a".into()), None, 0),
         ];
-        assert!(ranked.windows(2).all(|pair| pair[0].rank() < pair[1].rank()));
+        assert!(
+            ranked
+                .windows(2)
+                .all(|pair| pair[0].rank() < pair[1].rank())
+        );
     }
 }

@@ -82,7 +82,11 @@ impl PathEdit {
                 format!("{}{rest}", replacement.trim_end_matches('/'))
             }
         };
-        if new.starts_with('/') { new } else { format!("/{new}") }
+        if new.starts_with('/') {
+            new
+        } else {
+            format!("/{new}")
+        }
     }
 
     /// The new path with the old query.
@@ -98,7 +102,13 @@ impl PathEdit {
 
 impl Redirect {
     /// The value of `Location`; `host` and `port` are the request's and the listener's.
-    pub(crate) fn location(&self, uri: &Uri, prefix: Option<&str>, host: &str, port: u16) -> String {
+    pub(crate) fn location(
+        &self,
+        uri: &Uri,
+        prefix: Option<&str>,
+        host: &str,
+        port: u16,
+    ) -> String {
         let scheme = self.scheme.as_deref().unwrap_or("http");
         let known = match scheme {
             "https" => 443,
@@ -112,7 +122,10 @@ impl Redirect {
         let host = self.host.as_deref().unwrap_or(host);
         let target = match &self.path {
             Some(edit) => edit.target(uri, prefix),
-            None => uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
+            None => uri
+                .path_and_query()
+                .map_or("/", http::uri::PathAndQuery::as_str)
+                .to_owned(),
         };
         if port == known {
             format!("{scheme}://{host}{target}")
@@ -130,7 +143,11 @@ pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
-    if asked { headers.get(header::UPGRADE).cloned() } else { None }
+    if asked {
+        headers.get(header::UPGRADE).cloned()
+    } else {
+        None
+    }
 }
 
 /// Removes hop-by-hop headers and those that `Connection` names.
@@ -144,7 +161,11 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .collect();
     // Taking Host or the framing away by `Connection: host` would be a smuggling aid.
     let kept = [header::HOST, header::CONTENT_LENGTH];
-    for name in named.iter().filter(|name| !kept.contains(name)).chain(&HOP_BY_HOP) {
+    for name in named
+        .iter()
+        .filter(|name| !kept.contains(name))
+        .chain(&HOP_BY_HOP)
+    {
         headers.remove(name);
     }
     // gRPC servers ask for `te: trailers`; every other coding is of one connection.
@@ -173,7 +194,11 @@ mod tests {
             ("/foo", "/foo", "/", "/"),
         ] {
             let edit = PathEdit::Prefix(with.into());
-            assert_eq!(edit.path(path, Some(prefix)), result, "{path} {prefix} {with}");
+            assert_eq!(
+                edit.path(path, Some(prefix)),
+                result,
+                "{path} {prefix} {with}"
+            );
         }
         let uri: Uri = "/a/b?c=d".parse().unwrap();
         assert_eq!(PathEdit::Full("/z".into()).target(&uri, None), "/z?c=d");
@@ -186,7 +211,13 @@ mod tests {
             (None, None, None, 80, "http://h/p?q"),
             (None, None, None, 8080, "http://h:8080/p?q"),
             (Some("https"), None, None, 8080, "https://h/p?q"),
-            (Some("https"), Some("o"), Some(8443), 80, "https://o:8443/p?q"),
+            (
+                Some("https"),
+                Some("o"),
+                Some(8443),
+                80,
+                "https://o:8443/p?q",
+            ),
             (Some("http"), None, Some(80), 8080, "http://h/p?q"),
         ] {
             let redirect = Redirect {
@@ -212,12 +243,21 @@ mod tests {
             ("x-a", "old"),
             ("x-c", "1"),
         ] {
-            headers.append(HeaderName::from_static(name.to_lowercase().leak()), HeaderValue::from_static(value));
+            headers.append(
+                HeaderName::from_static(name.to_lowercase().leak()),
+                HeaderValue::from_static(value),
+            );
         }
         strip_hop_by_hop(&mut headers);
         let edit = HeaderEdit {
-            set: vec![(HeaderName::from_static("x-a"), HeaderValue::from_static("new"))],
-            add: vec![(HeaderName::from_static("x-a"), HeaderValue::from_static("too"))],
+            set: vec![(
+                HeaderName::from_static("x-a"),
+                HeaderValue::from_static("new"),
+            )],
+            add: vec![(
+                HeaderName::from_static("x-a"),
+                HeaderValue::from_static("too"),
+            )],
             remove: vec![HeaderName::from_static("x-c")],
         };
         edit.apply(&mut headers);
