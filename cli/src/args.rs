@@ -1,0 +1,93 @@
+//! What can be typed. Started as `flagger` or `loadtester` it takes those programs' flags.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{demo, gateway, loadtester, operator};
+
+/// Keeps a cluster in step with its sources and releases each new version gradually.
+///
+/// Start with `sluice demo`: four releases in a sandbox in this process, with real requests.
+#[derive(Parser)]
+#[command(name = "sluice", version, arg_required_else_help = true)]
+struct Typed {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The one thing to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Watch four releases: a first, a good, a broken and a slow one. No cluster needed.
+    Demo(demo::Args),
+    /// Run every controller against a cluster. Takes Flagger's flags.
+    Operator(Rest),
+    /// Run the load tester that canaries' webhooks call.
+    Loadtester(Rest),
+    /// Run a small HTTP data plane that obeys the cluster's HTTPRoutes.
+    Gateway(gateway::Args),
+}
+
+/// Flags that another program's manifests carry, in that program's form.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub(crate) struct Rest {
+    /// The flags.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    flags: Vec<OsString>,
+}
+
+/// Reads the command line. The name it was started under stands for a command.
+pub(crate) fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let name = argv.first().map(|first| Path::new(first).file_name().unwrap_or_default().to_os_string());
+    let flags = || Rest { flags: argv.iter().skip(1).cloned().collect() };
+    match name.as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some("flagger") => Ok(Command::Operator(flags())),
+        Some("loadtester") => Ok(Command::Loadtester(flags())),
+        Some(_) | None => Typed::try_parse_from(argv).map(|typed| typed.command),
+    }
+}
+
+/// Does it, and gives the code the process ends with.
+pub(crate) fn start(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Demo(args) => demo::start(&args),
+        Command::Operator(rest) => operator::start(rest.flags),
+        Command::Loadtester(rest) => loadtester::start(rest.flags),
+        Command::Gateway(args) => gateway::start(&args),
+    };
+    done.unwrap_or_else(|error| {
+        crate::logs::fatal(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, want: &str) {
+        let got = match read(line.split(' ').map(OsString::from)) {
+            Ok(Command::Demo(_)) => "demo".to_owned(),
+            Ok(Command::Operator(rest)) => format!("operator {:?}", rest.flags),
+            Ok(Command::Loadtester(rest)) => format!("loadtester {:?}", rest.flags),
+            Ok(Command::Gateway(_)) => "gateway".to_owned(),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        assert_eq!(got, want, "{line}");
+    }
+
+    #[test]
+    fn the_name_stands_for_a_command() {
+        check("sluice demo --report x.json", "demo");
+        check("./flagger -mesh-provider=istio -v 4", r#"operator ["-mesh-provider=istio", "-v", "4"]"#);
+        check("/home/app/loadtester -port=8080", r#"loadtester ["-port=8080"]"#);
+        check("sluice operator -log-level=info", r#"operator ["-log-level=info"]"#);
+        check("sluice", "DisplayHelpOnMissingArgumentOrSubcommand");
+        check("sluice rollout", "InvalidSubcommand");
+    }
+}

@@ -1,0 +1,30 @@
+//! Where log lines go: standard error, as JSON or for people.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An object a line.
+    Json,
+    /// A sentence a line.
+    Console,
+}
+
+/// Starts logging. `RUST_LOG` wins over the level given (`info`, or `operator=debug,warn`).
+pub(crate) fn start(level: &str, form: Form) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first.
+    let _ = match form {
+        Form::Json => lines.json().flatten_event(true).try_init(),
+        Form::Console => lines.try_init(),
+    };
+}
+
+/// Tells why the process ends, with every cause.
+#[expect(clippy::print_stderr, reason = "the last words of a process that may not have started logging")]
+pub(crate) fn fatal(error: &anyhow::Error) {
+    eprintln!("sluice: {error:#}");
+}
