@@ -5,6 +5,8 @@
 
 use chrono::TimeDelta;
 
+use crate::weight::Weight;
+
 pub mod check;
 pub mod finding;
 pub mod gate;
@@ -65,6 +67,8 @@ pub struct ValidSpec {
     pub threshold: u32,
     /// How traffic moves.
     pub strategy: Strategy,
+    /// Step by which the primary takes its traffic back; `None` is one jump.
+    pub promotion_step: Option<Weight>,
     /// Share of the canary's pods that must be available.
     pub canary_ready_threshold: Percent,
     /// Share of the primary's pods that must be available.
@@ -81,6 +85,8 @@ pub struct ValidSpec {
     pub checks: Vec<Check>,
     /// Webhooks in the order of the spec, but for those of type event.
     pub gates: Vec<Gate>,
+    /// Warnings about settings that the provider cannot follow, told as events when a run starts.
+    pub notices: Vec<&'static str>,
 }
 
 /// The workload of `spec.targetRef`.

@@ -46,3 +46,41 @@ impl fmt::Display for Findings {
 }
 
 impl std::error::Error for Findings {}
+
+/// Gathers findings about one object while it is parsed.
+#[derive(Debug)]
+pub(super) struct Review {
+    object: String,
+    found: Vec<Finding>,
+}
+
+impl Review {
+    pub(super) const fn new(object: String) -> Self {
+        Self {
+            object,
+            found: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(
+        &mut self,
+        field: impl Into<String>,
+        value: impl fmt::Display,
+        why: impl Into<String>,
+    ) {
+        self.found.push(Finding {
+            object: self.object.clone(),
+            field: field.into(),
+            value: value.to_string(),
+            why: why.into(),
+        });
+    }
+
+    /// The value when nothing was found.
+    pub(super) fn finish<T>(self, value: Option<T>) -> Result<T, Findings> {
+        match value {
+            Some(value) if self.found.is_empty() => Ok(value),
+            Some(_) | None => Err(Findings(self.found)),
+        }
+    }
+}

@@ -1,8 +1,231 @@
-//! Turns the api's Canary into a `ValidSpec`.
+//! Turns the api's Canary into a `ValidSpec`: top level, target and service.
+//!
+//! Each part has a file below; each adds what is wrong to the same review, so that a user sees all of it.
 
-use super::{Defaults, Findings, ValidSpec};
+use api::{Canary, canary::CanaryAnalysis};
+use chrono::TimeDelta;
 
-pub(super) fn validate(canary: &api::Canary, defaults: &Defaults) -> Result<ValidSpec, Findings> {
-    let _ = (canary, defaults);
-    Err(Findings(Vec::new()))
+use super::{
+    Autoscaler, Defaults, Findings, Percent, Target, TargetKind, ValidSpec, finding::Review,
+};
+
+mod checks;
+mod gates;
+mod references;
+mod steps;
+
+const PROGRESS_DEADLINE_S_DEFAULT: i32 = 600;
+const INTERVAL_S_DEFAULT: i64 = 60;
+const INTERVAL_S_MAX: i64 = 7 * 24 * 3600;
+/// Longest name a Service can have.
+const SERVICE_NAME_CHARS_MAX: usize = 63;
+/// Longest name a workload can have.
+const OBJECT_NAME_CHARS_MAX: usize = 253;
+/// The longer of the suffixes of derived names.
+const SUFFIX: &str = "-primary";
+/// Flagger's A/B and Blue/Green rounds when provider `kubernetes` is given none.
+const KUBERNETES_ITERATIONS: u32 = 10;
+
+pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec, Findings> {
+    let name = canary.metadata.name.clone().unwrap_or_default();
+    let namespace = canary.metadata.namespace.clone().unwrap_or_default();
+    let mut review = Review::new(format!("canary {namespace}/{name}"));
+    let Some(analysis) = canary.analysis() else {
+        review.add(
+            "spec.analysis",
+            "missing",
+            "say how a revision is judged: interval, threshold and stepWeight or iterations",
+        );
+        return review.finish(None);
+    };
+    let provider = canary
+        .spec
+        .provider
+        .clone()
+        .filter(|provider| !provider.is_empty())
+        .unwrap_or_else(|| defaults.provider.clone());
+    references::review(canary, analysis, &provider, defaults, &mut review);
+    review_service(canary, &mut review);
+    let mut notices = Vec::new();
+    let target = target(canary, &mut review);
+    let strategy = steps::strategy(canary, analysis, &provider, &mut notices, &mut review);
+    let interval = interval(analysis, defaults, &mut review);
+    let promotion_step = steps::promotion_step(analysis, &mut review);
+    let canary_ready_threshold = percent(
+        analysis.canary_ready_threshold,
+        "canaryReadyThreshold",
+        &mut review,
+    );
+    let primary_ready_threshold = percent(
+        analysis.primary_ready_threshold,
+        "primaryReadyThreshold",
+        &mut review,
+    );
+    let progress_deadline = progress_deadline(canary, &mut review);
+    let checks = checks::checks(analysis, &namespace, &mut review);
+    let gates = gates::gates(analysis, &mut review);
+    let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
+        uid: canary.metadata.uid.clone().unwrap_or_default(),
+        metrics_server: canary
+            .spec
+            .metrics_server
+            .clone()
+            .filter(|server| !server.is_empty())
+            .unwrap_or_else(|| defaults.metrics_server.clone()),
+        apex: canary.apex().to_owned(),
+        autoscaler: canary
+            .spec
+            .autoscaler_ref
+            .as_ref()
+            .map(|scaler| Autoscaler {
+                kind: scaler.kind.clone(),
+                name: scaler.name.clone(),
+            }),
+        threshold: threshold(analysis),
+        is_analysis_skipped: canary.spec.skip_analysis,
+        is_reverted_on_deletion: canary.spec.revert_on_deletion,
+        is_suspended: canary.spec.suspend,
+        name,
+        namespace,
+        provider,
+        target,
+        interval,
+        strategy,
+        promotion_step,
+        canary_ready_threshold,
+        primary_ready_threshold,
+        progress_deadline,
+        checks,
+        gates,
+        notices,
+    });
+    review.finish(spec)
+}
+
+fn target(canary: &Canary, review: &mut Review) -> Option<Target> {
+    let target = &canary.spec.target_ref;
+    if target.name.is_empty() {
+        review.add("spec.targetRef.name", "empty", "name the workload");
+    }
+    if target.name.len() + SUFFIX.len() > OBJECT_NAME_CHARS_MAX {
+        review.add(
+            "spec.targetRef.name",
+            format!("{} characters long", target.name.len()),
+            format!("{SUFFIX} is added to it, and both may have {OBJECT_NAME_CHARS_MAX} at most"),
+        );
+    }
+    let kind = match target.kind.as_str() {
+        "Deployment" => TargetKind::Deployment,
+        "DaemonSet" => TargetKind::DaemonSet,
+        "Service" if target.api_version.starts_with("serving.knative.dev/") => {
+            review.add(
+                "spec.targetRef.apiVersion",
+                format!("{:?}", target.api_version),
+                "Knative Services cannot be released; use a Deployment, a DaemonSet or a v1 Service",
+            );
+            return None;
+        }
+        "Service" => TargetKind::Service,
+        other => {
+            review.add(
+                "spec.targetRef.kind",
+                format!("{other:?}"),
+                "use Deployment, DaemonSet or Service",
+            );
+            return None;
+        }
+    };
+    Some(Target {
+        kind,
+        api_version: target.api_version.clone(),
+        name: target.name.clone(),
+    })
+}
+
+fn review_service(canary: &Canary, review: &mut Review) {
+    let Some(service) = &canary.spec.service else {
+        review.add("spec.service", "missing", "give at least spec.service.port");
+        return;
+    };
+    if !(1..=65_535).contains(&service.port) {
+        review.add(
+            "spec.service.port",
+            service.port,
+            "a port is between 1 and 65535",
+        );
+    }
+    let apex = canary.apex();
+    if apex.len() + SUFFIX.len() > SERVICE_NAME_CHARS_MAX {
+        review.add(
+            "spec.service.name",
+            format!("{apex:?}"),
+            format!(
+                "with {SUFFIX} it has more than the {SERVICE_NAME_CHARS_MAX} characters that a Service name can have"
+            ),
+        );
+    }
+}
+
+fn interval(analysis: &CanaryAnalysis, defaults: &Defaults, review: &mut Review) -> TimeDelta {
+    let fallback = TimeDelta::seconds(INTERVAL_S_DEFAULT);
+    let Some(text) = analysis.interval.as_deref().filter(|text| !text.is_empty()) else {
+        return fallback;
+    };
+    window(text, "spec.analysis.interval", review)
+        .unwrap_or(fallback)
+        .max(defaults.interval_min)
+}
+
+/// Parses a Go duration of at most a week.
+fn window(text: &str, field: &str, review: &mut Review) -> Option<TimeDelta> {
+    let parsed = match api::duration::parse(text) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            review.add(field, format!("{text:?}"), error.to_string());
+            return None;
+        }
+    };
+    match TimeDelta::from_std(parsed) {
+        Ok(length) if length <= TimeDelta::seconds(INTERVAL_S_MAX) => Some(length),
+        Ok(_) | Err(_) => {
+            review.add(field, format!("{text:?}"), "use at most 168h");
+            None
+        }
+    }
+}
+
+/// Flagger reads anything below 1 as 1.
+fn threshold(analysis: &CanaryAnalysis) -> u32 {
+    let given = analysis.threshold.unwrap_or(0).max(1);
+    u32::try_from(given).unwrap_or(u32::MAX)
+}
+
+fn percent(given: Option<i64>, field: &str, review: &mut Review) -> Percent {
+    let Some(given) = given else {
+        return Percent::FULL;
+    };
+    let percent = u8::try_from(given).ok().and_then(Percent::new);
+    percent.unwrap_or_else(|| {
+        review.add(
+            format!("spec.analysis.{field}"),
+            given,
+            "a share is between 0 and 100 per cent",
+        );
+        Percent::FULL
+    })
+}
+
+fn progress_deadline(canary: &Canary, review: &mut Review) -> TimeDelta {
+    let seconds = canary
+        .spec
+        .progress_deadline_seconds
+        .unwrap_or(PROGRESS_DEADLINE_S_DEFAULT);
+    if seconds < 1 {
+        review.add(
+            "spec.progressDeadlineSeconds",
+            seconds,
+            "give a workload at least 1 second to become ready",
+        );
+    }
+    TimeDelta::seconds(i64::from(seconds))
 }

@@ -15,8 +15,6 @@ pub enum Strategy {
         steps: Vec<Weight>,
         /// Mirror once before the first step.
         is_mirrored_first: bool,
-        /// Step by which the primary takes its traffic back; `None` is one jump.
-        promotion_step: Option<Weight>,
     },
     /// Users chosen by `analysis.match`.
     AbTesting {
@@ -58,7 +56,6 @@ impl Strategy {
             Self::Weighted {
                 steps,
                 is_mirrored_first,
-                ..
             } => next_weight(steps, *is_mirrored_first, here),
             Self::AbTesting { iterations } => {
                 if here.iterations >= *iterations {
@@ -93,7 +90,6 @@ impl Strategy {
             Self::Weighted {
                 steps,
                 is_mirrored_first,
-                ..
             } => steps.len().saturating_add(usize::from(*is_mirrored_first)),
             Self::AbTesting { iterations } => usize::try_from(*iterations).unwrap_or(usize::MAX),
             Self::BlueGreen { iterations, .. } => usize::try_from(*iterations)
