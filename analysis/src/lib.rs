@@ -1,1 +1,35 @@
-//! Asks metric servers and webhooks; judges nothing
+//! Asks metric servers and webhooks; judges nothing.
+//!
+//! `measure` answers a metric probe, `answer` a gate, `available` tells whether
+//! the server of a metric can be asked at all, and `tell` sends an event.
+//! Whatever goes wrong becomes words in the answer: no call fails, and no words
+//! hold credentials. What an answer means for the rollout is for `rollout`.
+//!
+//! ```text
+//! Check ─ query (builtin, template) ─┐                       ┌─ Network (sockets)
+//!                                    ├─ Outbound (the seam) ─┤
+//! Gate ── payload, retries ──────────┘                       └─ the simulation
+//! ```
+
+mod builtin;
+mod context;
+mod credentials;
+mod event;
+mod measure;
+mod network;
+mod outbound;
+mod query;
+mod webhook;
+mod wording;
+
+pub use builtin::Flavour;
+pub use context::{Context, Resolved, TemplateRef, Unusable};
+pub use credentials::{Credentials, Secret};
+pub use event::{Event, EventHook, tell};
+pub use measure::{available, measure};
+pub use network::{Egress, Network, NetworkError};
+pub use outbound::{
+    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault, QueryResult, Series,
+};
+pub use query::RenderError;
+pub use webhook::{answer, checksum};

@@ -62,7 +62,7 @@ impl Arity {
 }
 
 /// The body of a function: arguments in, value or the text of an error out.
-pub type Body = dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync;
+pub(crate) type Body = dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync;
 
 /// A function with what it takes.
 #[derive(Clone)]

@@ -169,7 +169,7 @@ fn fmt_operand(operand: &Operand, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &operand.term {
         Term::Pipe(pipe) => write!(f, "({pipe})"),
         Term::Dot | Term::Nil | Term::Bool(_) | Term::Number(_) | Term::String { .. } | Term::Field(_)
-        | Term::Variable(..) | Term::Identifier(_) | Term::Chain(..) => operand.fmt(f),
+        | Term::Variable(..) | Term::Identifier(_) | Term::Chain(..) => write!(f, "{operand}"),
     }
 }
 

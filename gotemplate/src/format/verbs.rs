@@ -1,0 +1,371 @@
+//! Reads the directives of a printf format and prints values by verb
+
+use super::number;
+use crate::quote::{quote_with, quote};
+use crate::value::Value;
+
+/// Widths and precisions above this are refused, as in Go.
+const WIDTH_MAX: usize = 1_000_000;
+
+/// Flags, width and precision of a directive.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spec {
+    pub(super) has_minus: bool,
+    pub(super) has_plus: bool,
+    pub(super) has_sharp: bool,
+    pub(super) has_space: bool,
+    pub(super) has_zero: bool,
+    /// `%#v`.
+    pub(super) is_go_syntax: bool,
+    pub(super) width: Option<usize>,
+    pub(super) precision: Option<usize>,
+}
+
+impl Spec {
+    /// Writes the text, filled up to the width.
+    pub(super) fn pad(&self, out: &mut String, text: &str) {
+        let missing = self.width.unwrap_or(0).saturating_sub(text.chars().count());
+        if self.has_minus {
+            out.push_str(text);
+            out.extend(std::iter::repeat_n(' ', missing));
+        } else {
+            let fill = if self.has_zero { '0' } else { ' ' };
+            out.extend(std::iter::repeat_n(fill, missing));
+            out.push_str(text);
+        }
+    }
+}
+
+struct Directives<'a> {
+    rest: &'a str,
+    args: &'a [Value],
+    next_arg: usize,
+    is_reordered: bool,
+    is_good_index: bool,
+    out: String,
+}
+
+pub(super) fn sprintf(format: &str, args: &[Value], bytes_max: usize) -> String {
+    let mut state = Directives {
+        rest: format,
+        args,
+        next_arg: 0,
+        is_reordered: false,
+        is_good_index: true,
+        out: String::new(),
+    };
+    while let Some((text, after)) = state.rest.split_once('%') {
+        state.out.push_str(text);
+        state.rest = after;
+        state.directive();
+        if state.out.len() > bytes_max {
+            return state.out;
+        }
+    }
+    state.out.push_str(state.rest);
+    if !state.is_reordered {
+        state.extra();
+    }
+    state.out
+}
+
+impl Directives<'_> {
+    fn accept(&mut self, c: char) -> bool {
+        match self.rest.strip_prefix(c) {
+            Some(after) => {
+                self.rest = after;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn directive(&mut self) {
+        let mut spec = Spec::default();
+        self.flags(&mut spec);
+        self.is_good_index = true;
+        let mut has_index = self.index();
+        if self.accept('*') {
+            self.width_from_arg(&mut spec);
+            has_index = false;
+        } else {
+            spec.width = self.number();
+            if has_index && spec.width.is_some() {
+                self.is_good_index = false;
+            }
+        }
+        if self.accept('.') {
+            if has_index {
+                self.is_good_index = false;
+            }
+            has_index = self.index();
+            if self.accept('*') {
+                self.precision_from_arg(&mut spec);
+                has_index = false;
+            } else {
+                spec.precision = Some(self.number().unwrap_or(0));
+            }
+        }
+        if !has_index {
+            self.index();
+        }
+        self.verb(spec);
+    }
+
+    fn flags(&mut self, spec: &mut Spec) {
+        loop {
+            if self.accept('#') {
+                spec.has_sharp = true;
+            } else if self.accept('0') {
+                spec.has_zero = true;
+            } else if self.accept('+') {
+                spec.has_plus = true;
+            } else if self.accept('-') {
+                spec.has_minus = true;
+            } else if self.accept(' ') {
+                spec.has_space = true;
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn verb(&mut self, mut spec: Spec) {
+        let Some(verb) = self.rest.chars().next() else {
+            self.out.push_str("%!(NOVERB)");
+            return;
+        };
+        self.rest = self.rest.get(verb.len_utf8()..).unwrap_or_default();
+        if verb == '%' {
+            self.out.push('%');
+            return;
+        }
+        if !self.is_good_index {
+            self.out.push_str(&format!("%!{verb}(BADINDEX)"));
+            return;
+        }
+        let Some(arg) = self.args.get(self.next_arg) else {
+            self.out.push_str(&format!("%!{verb}(MISSING)"));
+            return;
+        };
+        self.next_arg += 1;
+        if verb == 'v' {
+            spec.is_go_syntax = spec.has_sharp;
+            (spec.has_sharp, spec.has_plus) = (false, false);
+        }
+        push_arg(&mut self.out, arg, verb, &spec);
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let length = self.rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, after) = self.rest.split_at_checked(length)?;
+        if digits.is_empty() {
+            return None;
+        }
+        self.rest = after;
+        let number = digits.parse().ok().filter(|number| *number <= WIDTH_MAX);
+        if number.is_none() {
+            // Go gives up on the whole format here.
+            self.rest = "";
+        }
+        number
+    }
+
+    /// `[3]`: the next argument is the third.
+    fn index(&mut self) -> bool {
+        let Some(after) = self.rest.strip_prefix('[') else {
+            return false;
+        };
+        self.is_reordered = true;
+        let Some((digits, after_index)) = after.split_once(']') else {
+            self.is_good_index = false;
+            self.rest = after;
+            return false;
+        };
+        self.rest = after_index;
+        match digits.parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
+            Some(place) if place < self.args.len() => {
+                self.next_arg = place;
+                true
+            }
+            Some(_) | None => {
+                self.is_good_index = false;
+                true
+            }
+        }
+    }
+
+    fn int_arg(&mut self) -> Option<i64> {
+        let arg = self.args.get(self.next_arg)?;
+        self.next_arg += 1;
+        match arg {
+            Value::Int(number) if usize::try_from(number.unsigned_abs()).is_ok_and(|n| n <= WIDTH_MAX) => Some(*number),
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_)
+            | Value::Map(_) | Value::Func(_) => None,
+        }
+    }
+
+    fn width_from_arg(&mut self, spec: &mut Spec) {
+        match self.int_arg() {
+            Some(width) => {
+                spec.has_minus |= width < 0;
+                spec.width = usize::try_from(width.unsigned_abs()).ok();
+            }
+            None => self.out.push_str("%!(BADWIDTH)"),
+        }
+    }
+
+    fn precision_from_arg(&mut self, spec: &mut Spec) {
+        match self.int_arg() {
+            // A negative precision counts as none.
+            Some(precision) if precision < 0 => {}
+            Some(precision) => spec.precision = usize::try_from(precision).ok(),
+            None => self.out.push_str("%!(BADPREC)"),
+        }
+    }
+
+    fn extra(&mut self) {
+        let Some(extra @ [_, ..]) = self.args.get(self.next_arg..) else {
+            return;
+        };
+        let shown = extra.iter().map(|arg| match arg {
+            Value::Nil => "<nil>".to_owned(),
+            _ => format!("{}={}", arg.type_name(), super::plain(arg)),
+        });
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        self.out.push_str(&format!("%!(EXTRA {shown})"));
+    }
+}
+
+fn push_arg(out: &mut String, arg: &Value, verb: char, spec: &Spec) {
+    match (arg, verb) {
+        (_, 'T') => {
+            push_string(out, arg.type_name(), 's', spec);
+        }
+        (Value::Nil, 'v') => spec.pad(out, "<nil>"),
+        (Value::Nil, _) => out.push_str(&format!("%!{verb}(<nil>)")),
+        _ => {
+            push_value(out, arg, verb, spec, 0);
+        }
+    }
+}
+
+/// Prints a value; `depth` counts the lists and maps around it.
+pub(super) fn push_value(out: &mut String, value: &Value, verb: char, spec: &Spec, depth: usize) {
+    let is_done = match value {
+        Value::Nil if spec.is_go_syntax && depth > 0 => {
+            out.push_str("interface {}(nil)");
+            true
+        }
+        Value::Nil => {
+            out.push_str("<nil>");
+            true
+        }
+        Value::Bool(flag) if matches!(verb, 't' | 'v') => {
+            spec.pad(out, if *flag { "true" } else { "false" });
+            true
+        }
+        Value::Bool(_) => false,
+        Value::Int(int) => number::push_int(out, *int, verb, spec),
+        Value::Float(float) => number::push_float(out, *float, verb, spec),
+        Value::String(text) => push_string(out, text, verb, spec),
+        Value::List(items) => {
+            push_list(out, items, verb, spec, depth);
+            true
+        }
+        Value::Map(map) => {
+            let entries = map.entries.iter().map(|(key, value)| (key.as_str(), value));
+            push_map(out, entries, value.type_name(), verb, spec, depth);
+            true
+        }
+        Value::Func(_) => {
+            out.push_str("func");
+            true
+        }
+    };
+    if !is_done {
+        out.push_str(&format!("%!{verb}({}=", value.type_name()));
+        push_value(out, value, 'v', spec, depth);
+        out.push(')');
+    }
+}
+
+fn push_list(out: &mut String, items: &[Value], verb: char, spec: &Spec, depth: usize) {
+    let (open, between, close) = if spec.is_go_syntax { ("[]interface {}{", ", ", "}") } else { ("[", " ", "]") };
+    out.push_str(open);
+    for (place, item) in items.iter().enumerate() {
+        if place > 0 {
+            out.push_str(between);
+        }
+        push_value(out, item, verb, spec, depth + 1);
+    }
+    out.push_str(close);
+}
+
+fn push_map<'v>(
+    out: &mut String,
+    entries: impl Iterator<Item = (&'v str, &'v Value)>,
+    type_name: &str,
+    verb: char,
+    spec: &Spec,
+    depth: usize,
+) {
+    let (between, close) = if spec.is_go_syntax { (", ", "}") } else { (" ", "]") };
+    if spec.is_go_syntax {
+        out.push_str(type_name);
+        out.push('{');
+    } else {
+        out.push_str("map[");
+    }
+    for (place, (key, value)) in entries.enumerate() {
+        if place > 0 {
+            out.push_str(between);
+        }
+        push_value(out, &Value::from(key), verb, spec, depth + 1);
+        out.push(':');
+        push_value(out, value, verb, spec, depth + 1);
+    }
+    out.push_str(close);
+}
+
+/// False if the verb does not fit strings.
+fn push_string(out: &mut String, text: &str, verb: char, spec: &Spec) -> bool {
+    let cut = || spec.precision.map_or_else(|| text.to_owned(), |length| text.chars().take(length).collect());
+    match verb {
+        'v' if spec.is_go_syntax => spec.pad(out, &quote(text)),
+        'v' | 's' => spec.pad(out, &cut()),
+        'q' => {
+            let cut = cut();
+            let can_be_raw = spec.has_sharp && cut.chars().all(|c| c != '`' && (c == '\t' || (c >= ' ' && c != '\x7f' && c != '\u{feff}')));
+            let quoted = if can_be_raw { format!("`{cut}`") } else { quote_with(&cut, '"', spec.has_plus) };
+            spec.pad(out, &quoted);
+        }
+        'x' | 'X' => {
+            let bytes = text.as_bytes();
+            let bytes = bytes.get(..spec.precision.unwrap_or(bytes.len()).min(bytes.len())).unwrap_or_default();
+            spec.pad(out, &hex(bytes, verb == 'X', spec));
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn hex(bytes: &[u8], is_upper: bool, spec: &Spec) -> String {
+    let prefix = match (spec.has_sharp, is_upper) {
+        (true, true) => "0X",
+        (true, false) => "0x",
+        (false, _) => "",
+    };
+    let mut out = String::new();
+    for (place, byte) in bytes.iter().enumerate() {
+        if spec.has_space && place > 0 {
+            out.push(' ');
+        }
+        if place == 0 || spec.has_space {
+            out.push_str(prefix);
+        }
+        let digits = if is_upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+        out.push_str(&digits);
+    }
+    out
+}
