@@ -15,13 +15,19 @@ pub(crate) fn arity(name: &str) -> Option<Arity> {
         "and" | "or" | "call" | "eq" | "index" | "slice" => (1, true),
         "html" | "js" | "print" | "println" | "urlquery" => (0, true),
         "printf" => {
-            return Some(Arity { fixed: vec![Param::String], variadic: Some(Param::Any) });
+            return Some(Arity {
+                fixed: vec![Param::String],
+                variadic: Some(Param::Any),
+            });
         }
         "not" | "len" => (1, false),
         "ne" | "lt" | "le" | "gt" | "ge" => (2, false),
         _ => return None,
     };
-    Some(Arity { fixed: vec![Param::Any; fixed], variadic: is_variadic.then_some(Param::Any) })
+    Some(Arity {
+        fixed: vec![Param::Any; fixed],
+        variadic: is_variadic.then_some(Param::Any),
+    })
 }
 
 /// Runs a builtin. The engine has checked the number of arguments. No text made
@@ -33,12 +39,16 @@ pub(crate) fn call(name: &str, args: &[Value], limit: usize) -> Result<Value, St
         ("index", [item, indexes @ ..]) => index(item, indexes),
         ("slice", [item, indexes @ ..]) => slice(item, indexes),
         ("eq", [first, others @ ..]) => compare::eq(first, others).map(Value::Bool),
-        ("ne", [a, b]) => compare::eq(a, std::slice::from_ref(b)).map(|is_equal| Value::Bool(!is_equal)),
+        ("ne", [a, b]) => {
+            compare::eq(a, std::slice::from_ref(b)).map(|is_equal| Value::Bool(!is_equal))
+        }
         ("lt", [a, b]) => compare::lt(a, b).map(Value::Bool),
         ("le", [a, b]) => compare::le(a, b).map(Value::Bool),
         ("gt", [a, b]) => compare::le(a, b).map(|is_le| Value::Bool(!is_le)),
         ("ge", [a, b]) => compare::lt(a, b).map(|is_lt| Value::Bool(!is_lt)),
-        ("printf", [Value::String(verbs), args @ ..]) => Ok(Value::from(format::sprintf(verbs, args, limit))),
+        ("printf", [Value::String(verbs), args @ ..]) => {
+            Ok(Value::from(format::sprintf(verbs, args, limit)))
+        }
         ("print", _) => Ok(Value::from(format::sprint(args, limit))),
         ("println", _) => Ok(Value::from(format::sprintln(args, limit))),
         ("html", _) => Ok(Value::from(escape::html(&format::joined(args, limit)))),
@@ -69,9 +79,15 @@ fn place(index: &Value, length: usize) -> Result<usize, String> {
             Ok(_) | Err(_) => Err(format!("index out of range: {number}")),
         },
         Value::Nil => Err("cannot index slice/array with nil".to_owned()),
-        Value::Bool(_) | Value::Float(_) | Value::String(_) | Value::List(_) | Value::Map(_) | Value::Func(_) => {
-            Err(format!("cannot index slice/array with type {}", index.type_name()))
-        }
+        Value::Bool(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Func(_) => Err(format!(
+            "cannot index slice/array with type {}",
+            index.type_name()
+        )),
     }
 }
 
@@ -98,8 +114,16 @@ fn index(item: &Value, indexes: &[Value]) -> Result<Value, String> {
                     None => Value::Nil,
                 },
                 Value::Nil => return Err("value is nil; should be of type string".to_owned()),
-                Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_) | Value::Func(_) => {
-                    return Err(format!("value has type {}; should be string", index.type_name()));
+                Value::Bool(_)
+                | Value::Int(_)
+                | Value::Float(_)
+                | Value::List(_)
+                | Value::Map(_)
+                | Value::Func(_) => {
+                    return Err(format!(
+                        "value has type {}; should be string",
+                        index.type_name()
+                    ));
                 }
             },
             Value::Nil => return Err("index of nil pointer".to_owned()),
@@ -124,14 +148,19 @@ fn slice(item: &Value, indexes: &[Value]) -> Result<Value, String> {
     let length = match item {
         Value::Nil => return Err("slice of untyped nil".to_owned()),
         _ if indexes.len() > 3 => return Err(format!("too many slice indexes: {}", indexes.len())),
-        Value::String(_) if indexes.len() == 3 => return Err("cannot 3-index slice a string".to_owned()),
+        Value::String(_) if indexes.len() == 3 => {
+            return Err("cannot 3-index slice a string".to_owned());
+        }
         Value::String(text) => text.len(),
         Value::List(items) => items.len(),
         Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Map(_) | Value::Func(_) => {
             return Err(format!("can't slice item of type {}", item.type_name()));
         }
     };
-    let places = indexes.iter().map(|index| place(index, length)).collect::<Result<Vec<_>, _>>()?;
+    let places = indexes
+        .iter()
+        .map(|index| place(index, length))
+        .collect::<Result<Vec<_>, _>>()?;
     let from = places.first().copied().unwrap_or(0);
     let to = places.get(1).copied().unwrap_or(length);
     if from > to {
@@ -146,6 +175,11 @@ fn slice(item: &Value, indexes: &[Value]) -> Result<Value, String> {
             Value::from(String::from_utf8_lossy(bytes).into_owned())
         }
         Value::List(items) => Value::from(items.get(from..to).unwrap_or_default().to_vec()),
-        Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Map(_) | Value::Func(_) => Value::Nil,
+        Value::Nil
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Map(_)
+        | Value::Func(_) => Value::Nil,
     })
 }

@@ -2,7 +2,11 @@
 
 use std::cmp::Ordering;
 
+use crate::format;
 use crate::value::Value;
+
+/// Values in error texts stop soon after this.
+const SHOWN_BYTES_MAX: usize = 1024;
 
 /// Whether the first equals any of the others.
 pub(crate) fn eq(first: &Value, others: &[Value]) -> Result<bool, String> {
@@ -26,15 +30,36 @@ fn is_equal(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Int(a), Value::Int(b)) => Ok(a == b),
         (Value::Float(a), Value::Float(b)) => Ok(a.partial_cmp(b) == Some(Ordering::Equal)),
         (Value::String(a), Value::String(b)) => Ok(a == b),
-        (Value::List(_) | Value::Map(_) | Value::Func(_), Value::List(_) | Value::Map(_) | Value::Func(_)) => {
+        (
+            Value::List(_) | Value::Map(_) | Value::Func(_),
+            Value::List(_) | Value::Map(_) | Value::Func(_),
+        ) => {
+            // Go prints these with %s, the second of two types with %v.
+            let shown =
+                |value: &Value| format::sprintf("%s", std::slice::from_ref(value), SHOWN_BYTES_MAX);
             if std::mem::discriminant(a) == std::mem::discriminant(b) {
-                return Err(format!("non-comparable type {}: {}", crate::format::plain(b), b.type_name()));
+                return Err(format!(
+                    "non-comparable type {}: {}",
+                    shown(b),
+                    b.type_name()
+                ));
             }
-            let (shown_a, shown_b) = (crate::format::plain(a), crate::format::plain(b));
-            Err(format!("non-comparable types {shown_a}: {}, {}: {shown_b}", a.type_name(), b.type_name()))
+            let (types, last) = (
+                format!("{}, {}", a.type_name(), b.type_name()),
+                format::plain(b),
+            );
+            Err(format!(
+                "non-comparable types {}: {types}: {last}",
+                shown(a)
+            ))
         }
         (
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_) | Value::Map(_)
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Map(_)
             | Value::Func(_),
             _,
         ) => Err(incompatible(a, b)),
@@ -42,7 +67,11 @@ fn is_equal(a: &Value, b: &Value) -> Result<bool, String> {
 }
 
 fn incompatible(a: &Value, b: &Value) -> String {
-    format!("incompatible types for comparison: {} and {}", a.type_name(), b.type_name())
+    format!(
+        "incompatible types for comparison: {} and {}",
+        a.type_name(),
+        b.type_name()
+    )
 }
 
 const BAD_TYPE: &str = "invalid type for comparison";
@@ -65,7 +94,9 @@ fn order(a: &Value, b: &Value) -> Result<Option<Ordering>, String> {
         (Value::Nil | Value::List(_) | Value::Map(_) | Value::Func(_), _)
         | (_, Value::Nil | Value::List(_) | Value::Map(_) | Value::Func(_))
         | (Value::Bool(_), Value::Bool(_)) => Err(BAD_TYPE.to_owned()),
-        (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_), _) => Err(incompatible(a, b)),
+        (Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_), _) => {
+            Err(incompatible(a, b))
+        }
     }
 }
 
@@ -74,5 +105,8 @@ pub(crate) fn wrong_arg(place: usize, value: &Value, expected: &str) -> String {
     if matches!(value, Value::Nil) {
         return format!("arg {place}: value is nil; should be of type {expected}");
     }
-    format!("arg {place}: value has type {}; should be {expected}", value.type_name())
+    format!(
+        "arg {place}: value has type {}; should be {expected}",
+        value.type_name()
+    )
 }

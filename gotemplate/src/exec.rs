@@ -5,8 +5,6 @@
 
 mod eval;
 
-use std::fmt::Write as _;
-
 use crate::error::ExecError;
 use crate::format;
 use crate::node::{Branch, Node, Pipe, Spot};
@@ -18,10 +16,18 @@ use crate::value::Value;
 const BYTES_PER_STEP: usize = 64;
 
 /// Runs the template `name` of the set.
-pub(crate) fn execute(template: &Template, name: &str, data: &Value, options: &Options) -> Result<String, ExecError> {
+pub(crate) fn execute(
+    template: &Template,
+    name: &str,
+    data: &Value,
+    options: &Options,
+) -> Result<String, ExecError> {
     let Some(tree) = template.trees.get(name) else {
         let message = format!("no template {} in the set", quote(name));
-        return Err(ExecError { location: name.to_owned(), message });
+        return Err(ExecError {
+            location: name.to_owned(),
+            message,
+        });
     };
     let mut run = Run {
         template,
@@ -51,11 +57,17 @@ struct Held {
 
 impl Held {
     fn plain(value: Value) -> Self {
-        Self { value, is_boxed: false }
+        Self {
+            value,
+            is_boxed: false,
+        }
     }
 
     fn boxed(value: Value) -> Self {
-        Self { value, is_boxed: true }
+        Self {
+            value,
+            is_boxed: true,
+        }
     }
 }
 
@@ -95,12 +107,20 @@ impl<'t> Run<'t> {
             Some(spot) => {
                 let before = self.tree.source.text.get(..spot.pos()).unwrap_or_default();
                 let line = 1 + before.matches('\n').count();
-                let column = before.rfind('\n').map_or(before.len(), |newline| before.len() - newline - 1);
+                let column = before
+                    .rfind('\n')
+                    .map_or(before.len(), |newline| before.len() - newline - 1);
                 let file = &self.tree.source.name;
-                format!("{file}:{line}:{column}: executing {} at <{spot}>", quote(self.name))
+                format!(
+                    "{file}:{line}:{column}: executing {} at <{spot}>",
+                    quote(self.name)
+                )
             }
         };
-        Err(ExecError { location, message: message.into() })
+        Err(ExecError {
+            location,
+            message: message.into(),
+        })
     }
 
     fn step(&mut self, count: u64) -> Ran<()> {
@@ -133,14 +153,22 @@ impl<'t> Run<'t> {
     }
 
     fn write(&mut self, text: &str) -> Ran<()> {
-        self.pay_for(self.out.len().saturating_add(text.len()).min(usize::MAX)).and_then(|()| {
-            self.out.push_str(text);
-            Ok(())
-        })
+        let limit = self.options.limits.output_bytes_max;
+        if self.out.len().saturating_add(text.len()) > limit {
+            return self.fail(format!("more than {limit} bytes of text"));
+        }
+        self.pay_for(text.len())?;
+        self.out.push_str(text);
+        Ok(())
     }
 
     fn assign(&mut self, name: &'t str, value: &Held) -> Ran<()> {
-        match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+        match self
+            .variables
+            .iter_mut()
+            .rev()
+            .find(|(known, _)| *known == name)
+        {
             Some((_, held)) => {
                 *held = value.clone();
                 Ok(())
@@ -178,7 +206,9 @@ impl<'t> Run<'t> {
                 self.variables.truncate(mark);
                 return flow;
             }
-            Node::Template { pos: _, name, pipe } => self.call_template(dot, name, pipe.as_ref())?,
+            Node::Template { pos: _, name, pipe } => {
+                self.call_template(dot, name, pipe.as_ref())?
+            }
             Node::Break { pos: _ } => return Ok(Flow::Break),
             Node::Continue { pos: _ } => return Ok(Flow::Continue),
         }
@@ -235,11 +265,15 @@ impl<'t> Run<'t> {
         match &value {
             Value::Int(count) => {
                 if branch.pipe.variables.len() > 1 {
-                    return self.fail(format!("can't use {count} to iterate over more than one variable"));
+                    return self.fail(format!(
+                        "can't use {count} to iterate over more than one variable"
+                    ));
                 }
                 for number in 0..*count {
                     has_run = true;
-                    if self.turn(branch, Value::Nil, Held::plain(Value::Int(number)))? == Flow::Break {
+                    if self.turn(branch, Value::Nil, &Held::plain(Value::Int(number)))?
+                        == Flow::Break
+                    {
                         break;
                     }
                 }
@@ -248,7 +282,7 @@ impl<'t> Run<'t> {
                 for (place, item) in items.iter().enumerate() {
                     has_run = true;
                     let index = Value::Int(i64::try_from(place).unwrap_or(i64::MAX));
-                    if self.turn(branch, index, Held::boxed(item.clone()))? == Flow::Break {
+                    if self.turn(branch, index, &Held::boxed(item.clone()))? == Flow::Break {
                         break;
                     }
                 }
@@ -256,16 +290,18 @@ impl<'t> Run<'t> {
             Value::Map(map) => {
                 for (key, item) in &map.entries {
                     has_run = true;
-                    let item = Held { value: item.clone(), is_boxed: !map.is_of_strings };
-                    if self.turn(branch, Value::from(key.as_str()), item)? == Flow::Break {
+                    let item = Held {
+                        value: item.clone(),
+                        is_boxed: !map.is_of_strings,
+                    };
+                    if self.turn(branch, Value::from(key.as_str()), &item)? == Flow::Break {
                         break;
                     }
                 }
             }
             Value::Nil => {}
             Value::Bool(_) | Value::Float(_) | Value::String(_) | Value::Func(_) => {
-                let mut shown = String::new();
-                let _ = write!(shown, "{}", format::plain(&value));
+                let shown = format::plain(&value);
                 return self.fail(format!("range can't iterate over {shown}"));
             }
         }
@@ -276,22 +312,19 @@ impl<'t> Run<'t> {
     }
 
     /// One pass through the body of a range.
-    fn turn(&mut self, branch: &'t Branch, index: Value, item: Held) -> Ran<Flow> {
+    fn turn(&mut self, branch: &'t Branch, index: Value, item: &Held) -> Ran<Flow> {
         self.step(1)?;
-        let pipe = &branch.pipe;
-        let mut targets = pipe.variables.iter().map(String::as_str);
-        let (first, second) = (targets.next(), targets.next());
-        // With one variable it takes the element; with two, the first the index.
-        let values = match (first, second) {
-            (Some(index_name), Some(name)) => vec![(index_name, Held::plain(index)), (name, item.clone())],
-            (Some(name), None) => vec![(name, item.clone())],
-            (None, _) => Vec::new(),
-        };
-        for (name, value) in values {
-            self.assign(name, &value)?;
+        match branch.pipe.variables.as_slice() {
+            [] => {}
+            // With one variable it takes the element, with two the second does.
+            [name] => self.assign(name, item)?,
+            [first, second, ..] => {
+                self.assign(first, &Held::plain(index))?;
+                self.assign(second, item)?;
+            }
         }
         let mark = self.variables.len();
-        let flow = self.list(&item, &branch.list);
+        let flow = self.list(item, &branch.list);
         self.variables.truncate(mark);
         flow
     }

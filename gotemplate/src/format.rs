@@ -26,7 +26,10 @@ pub(crate) fn plain(value: &Value) -> String {
 /// A value as `%#v`.
 pub(crate) fn go_syntax(value: &Value) -> String {
     let mut out = String::new();
-    let spec = Spec { is_go_syntax: true, ..Spec::default() };
+    let spec = Spec {
+        is_go_syntax: true,
+        ..Spec::default()
+    };
     verbs::push_value(&mut out, value, 'v', &spec, 0);
     out
 }
@@ -36,9 +39,12 @@ pub(crate) fn printed(value: &Value, bytes_max: usize) -> Option<String> {
     match value {
         Value::Nil => Some("<no value>".to_owned()),
         Value::Func(_) => None,
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
-            Some(sprint(std::slice::from_ref(value), bytes_max))
-        }
+        Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::List(_)
+        | Value::Map(_) => Some(sprint(std::slice::from_ref(value), bytes_max)),
     }
 }
 
@@ -78,7 +84,13 @@ pub(crate) fn sprintln(args: &[Value], bytes_max: usize) -> String {
 
 /// The text that html, js and urlquery escape.
 pub(crate) fn joined(args: &[Value], bytes_max: usize) -> String {
-    let shown = |arg: &Value| if matches!(arg, Value::Nil) { Value::from("<no value>") } else { arg.clone() };
+    let shown = |arg: &Value| {
+        if matches!(arg, Value::Nil) {
+            Value::from("<no value>")
+        } else {
+            arg.clone()
+        }
+    };
     sprint(&args.iter().map(shown).collect::<Vec<_>>(), bytes_max)
 }
 
@@ -86,7 +98,12 @@ pub(crate) fn joined(args: &[Value], bytes_max: usize) -> String {
 pub(crate) fn text_length(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_)
+        Value::Nil
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::List(_)
+        | Value::Map(_)
         | Value::Func(_) => 0,
     }
 }

@@ -57,7 +57,11 @@ pub struct Arity {
 impl Arity {
     /// The parameter that takes the argument at `place`.
     pub(crate) fn param(&self, place: usize) -> Param {
-        self.fixed.get(place).copied().or(self.variadic).unwrap_or(Param::Any)
+        self.fixed
+            .get(place)
+            .copied()
+            .or(self.variadic)
+            .unwrap_or(Param::Any)
     }
 }
 
@@ -74,8 +78,14 @@ pub struct Function {
 impl Function {
     /// A function of this arity; the engine has checked number and types of the
     /// arguments when it calls `body`.
-    pub fn new(arity: Arity, body: impl Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'static) -> Self {
-        Self { arity: Arc::new(arity), body: Arc::new(body) }
+    pub fn new(
+        arity: Arity,
+        body: impl Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            arity: Arc::new(arity),
+            body: Arc::new(body),
+        }
     }
 
     /// A function without parameters that always gives this value.
@@ -87,7 +97,9 @@ impl Function {
 
 impl fmt::Debug for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Function").field("arity", &self.arity).finish_non_exhaustive()
+        f.debug_struct("Function")
+            .field("arity", &self.arity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -56,11 +56,18 @@ pub(crate) struct Token {
 impl Token {
     /// The token as error texts show it.
     pub(crate) fn shown(&self) -> String {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "all other kinds are shown alike"
+        )]
         match self.kind {
             Kind::Eof => "EOF".to_owned(),
             Kind::Error => self.text.clone(),
             _ if self.is_keyword() => format!("<{}>", self.text),
-            _ if self.text.len() > 10 => format!("{}...", quote(&self.text.chars().take(10).collect::<String>())),
+            _ if self.text.len() > 10 => format!(
+                "{}...",
+                quote(&self.text.chars().take(10).collect::<String>())
+            ),
             _ => quote(&self.text),
         }
     }
@@ -91,10 +98,23 @@ fn keyword(word: &str) -> Option<Kind> {
 /// Splits the text. `is_keyword` is asked whether `break` and `continue` are
 /// keywords: they are not when the caller has functions of these names.
 pub(crate) fn lex(input: &str, is_keyword: impl Fn(&str) -> bool) -> Vec<Token> {
-    let mut lexer = Lexer { input, pos: 0, start: 0, line: 1, counted: 0, paren_depth: 0, tokens: Vec::new() };
+    let mut lexer = Lexer {
+        input,
+        pos: 0,
+        start: 0,
+        line: 1,
+        counted: 0,
+        paren_depth: 0,
+        tokens: Vec::new(),
+    };
     if let Err(message) = lexer.run(&is_keyword) {
         let line = lexer.line_of_start();
-        lexer.tokens.push(Token { kind: Kind::Error, pos: lexer.start, text: message, line });
+        lexer.tokens.push(Token {
+            kind: Kind::Error,
+            pos: lexer.start,
+            text: message,
+            line,
+        });
     }
     lexer.tokens
 }
@@ -154,7 +174,12 @@ impl Lexer<'_> {
 
     fn emit(&mut self, kind: Kind) {
         let line = self.line_of_start();
-        let token = Token { kind, pos: self.start, text: self.word().to_owned(), line };
+        let token = Token {
+            kind,
+            pos: self.start,
+            text: self.word().to_owned(),
+            line,
+        };
         self.tokens.push(token);
         self.start = self.pos;
     }
@@ -171,7 +196,12 @@ impl Lexer<'_> {
                     self.emit(Kind::Text);
                 }
                 let line = self.line_of_start();
-                self.tokens.push(Token { kind: Kind::Eof, pos: self.pos, text: "EOF".to_owned(), line });
+                self.tokens.push(Token {
+                    kind: Kind::Eof,
+                    pos: self.pos,
+                    text: "EOF".to_owned(),
+                    line,
+                });
                 return Ok(());
             };
             self.text_before(place);
@@ -185,7 +215,11 @@ impl Lexer<'_> {
         let end = self.pos + length;
         let text = self.rest().get(..length).unwrap_or_default();
         let is_trimmed = has_left_trim(self.input.get(end + 2..).unwrap_or_default());
-        let kept = if is_trimmed { text.trim_end_matches(is_space).len() } else { length };
+        let kept = if is_trimmed {
+            text.trim_end_matches(is_space).len()
+        } else {
+            length
+        };
         self.pos += kept;
         if kept > 0 {
             self.emit(Kind::Text);
@@ -300,7 +334,12 @@ impl Lexer<'_> {
                 self.emit(Kind::RightParen);
             }
             ' '..='~' => self.emit(Kind::Char),
-            _ => return Err(format!("unrecognized character in action: {}", code_point(Some(first)))),
+            _ => {
+                return Err(format!(
+                    "unrecognized character in action: {}",
+                    code_point(Some(first))
+                ));
+            }
         }
         Ok(())
     }
@@ -341,7 +380,8 @@ impl Lexer<'_> {
     /// A name must end in something that cannot be part of an expression.
     fn terminator(&self) -> Lexed {
         let next = self.peek();
-        let is_end = next.is_none_or(|c| is_space(c) || matches!(c, '.' | ',' | '|' | ':' | ')' | '('));
+        let is_end =
+            next.is_none_or(|c| is_space(c) || matches!(c, '.' | ',' | '|' | ':' | ')' | '('));
         if is_end || self.rest().starts_with("}}") {
             return Ok(());
         }
@@ -429,11 +469,13 @@ fn is_alphanumeric(c: char) -> bool {
 }
 
 fn has_left_trim(text: &str) -> bool {
-    text.strip_prefix('-').is_some_and(|after| after.starts_with(is_space))
+    text.strip_prefix('-')
+        .is_some_and(|after| after.starts_with(is_space))
 }
 
 fn has_right_trim(text: &str) -> bool {
-    text.strip_prefix(is_space).is_some_and(|after| after.starts_with('-'))
+    text.strip_prefix(is_space)
+        .is_some_and(|after| after.starts_with('-'))
 }
 
 /// A character as Go's `%#U` prints it: `U+0041 'A'`.

@@ -7,14 +7,28 @@ use crate::quote::quote;
 /// Something between two others in a template's text.
 #[derive(Debug)]
 pub(crate) enum Node {
-    Text { pos: usize, text: String },
-    Action { pos: usize, pipe: Pipe },
+    Text {
+        pos: usize,
+        text: String,
+    },
+    Action {
+        pos: usize,
+        pipe: Pipe,
+    },
     If(Branch),
     With(Branch),
     Range(Branch),
-    Template { pos: usize, name: String, pipe: Option<Pipe> },
-    Break { pos: usize },
-    Continue { pos: usize },
+    Template {
+        pos: usize,
+        name: String,
+        pipe: Option<Pipe>,
+    },
+    Break {
+        pos: usize,
+    },
+    Continue {
+        pos: usize,
+    },
 }
 
 /// `if`, `with` or `range` with its bodies.
@@ -58,7 +72,10 @@ pub(crate) enum Term {
     Nil,
     Bool(bool),
     Number(Number),
-    String { quoted: String, text: String },
+    String {
+        quoted: String,
+        text: String,
+    },
     Field(Vec<String>),
     /// A name with its `$`, then fields.
     Variable(String, Vec<String>),
@@ -113,7 +130,13 @@ impl Node {
     fn pos(&self) -> usize {
         match self {
             Self::Text { pos, text: _ } | Self::Action { pos, pipe: _ } => *pos,
-            Self::Template { pos, name: _, pipe: _ } | Self::Break { pos } | Self::Continue { pos } => *pos,
+            Self::Template {
+                pos,
+                name: _,
+                pipe: _,
+            }
+            | Self::Break { pos }
+            | Self::Continue { pos } => *pos,
             Self::If(branch) | Self::With(branch) | Self::Range(branch) => branch.pos,
         }
     }
@@ -128,8 +151,16 @@ impl fmt::Display for Node {
             Self::If(branch) => write!(f, "{{{{if {}}}}}", branch.pipe),
             Self::With(branch) => write!(f, "{{{{with {}}}}}", branch.pipe),
             Self::Range(branch) => write!(f, "{{{{range {}}}}}", branch.pipe),
-            Self::Template { pos: _, name, pipe: None } => write!(f, "{{{{template {}}}}}", quote(name)),
-            Self::Template { pos: _, name, pipe: Some(pipe) } => {
+            Self::Template {
+                pos: _,
+                name,
+                pipe: None,
+            } => write!(f, "{{{{template {}}}}}", quote(name)),
+            Self::Template {
+                pos: _,
+                name,
+                pipe: Some(pipe),
+            } => {
                 write!(f, "{{{{template {} {pipe}}}}}", quote(name))
             }
             Self::Break { pos: _ } => f.write_str("{{break}}"),
@@ -168,8 +199,15 @@ impl fmt::Display for Command {
 fn fmt_operand(operand: &Operand, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match &operand.term {
         Term::Pipe(pipe) => write!(f, "({pipe})"),
-        Term::Dot | Term::Nil | Term::Bool(_) | Term::Number(_) | Term::String { .. } | Term::Field(_)
-        | Term::Variable(..) | Term::Identifier(_) | Term::Chain(..) => write!(f, "{operand}"),
+        Term::Dot
+        | Term::Nil
+        | Term::Bool(_)
+        | Term::Number(_)
+        | Term::String { .. }
+        | Term::Field(_)
+        | Term::Variable(..)
+        | Term::Identifier(_)
+        | Term::Chain(..) => write!(f, "{operand}"),
     }
 }
 

@@ -2,6 +2,11 @@
 //!
 //! Checks grammar, declared variables and known functions; evaluates nothing.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever token the grammar does not name at a place is an error there"
+)]
+
 mod expression;
 mod number;
 
@@ -21,7 +26,10 @@ use crate::template::Source;
 const DEPTH_MAX: usize = 100;
 
 /// Parses a text into its root (under the source's name) and its definitions.
-pub(crate) fn parse(source: &Arc<Source>, funcs: &Funcs) -> Result<BTreeMap<String, Vec<Node>>, ParseError> {
+pub(crate) fn parse(
+    source: &Arc<Source>,
+    funcs: &Funcs,
+) -> Result<BTreeMap<String, Vec<Node>>, ParseError> {
     let tokens = lex(&source.text, |word| funcs.get(word).is_none());
     let mut parser = Parser {
         name: &source.name,
@@ -39,7 +47,9 @@ pub(crate) fn parse(source: &Arc<Source>, funcs: &Funcs) -> Result<BTreeMap<Stri
 
 /// Whether the nodes give no output but white space.
 pub(crate) fn is_empty(nodes: &[Node]) -> bool {
-    nodes.iter().all(|node| matches!(node, Node::Text { pos: _, text } if text.trim().is_empty()))
+    nodes
+        .iter()
+        .all(|node| matches!(node, Node::Text { pos: _, text } if text.trim().is_empty()))
 }
 
 /// What a definition does not share with the text around it.
@@ -51,7 +61,11 @@ struct Scope {
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { variables: vec!["$".to_owned()], range_depth: 0, action_line: 0 }
+        Self {
+            variables: vec!["$".to_owned()],
+            range_depth: 0,
+            action_line: 0,
+        }
     }
 }
 
@@ -89,7 +103,12 @@ impl Item {
 impl Parser<'_> {
     fn token_at(&self, place: usize) -> Token {
         let token = self.tokens.get(place).or(self.tokens.last()).cloned();
-        token.unwrap_or_else(|| Token { kind: Kind::Eof, pos: 0, text: "EOF".to_owned(), line: 1 })
+        token.unwrap_or_else(|| Token {
+            kind: Kind::Eof,
+            pos: 0,
+            text: "EOF".to_owned(),
+            line: 1,
+        })
     }
 
     fn peek(&mut self) -> Token {
@@ -121,7 +140,11 @@ impl Parser<'_> {
 
     fn fail<T>(&self, message: impl Into<String>) -> Parsed<T> {
         let line = self.token_at(self.furthest).line;
-        Err(ParseError { name: self.name.to_owned(), line, message: message.into() })
+        Err(ParseError {
+            name: self.name.to_owned(),
+            line,
+            message: message.into(),
+        })
     }
 
     fn unexpected<T>(&self, token: &Token, context: &str) -> Parsed<T> {
@@ -131,7 +154,11 @@ impl Parser<'_> {
         let started = self.scope.action_line;
         let mut message = token.text.clone();
         if started != 0 && started != token.line {
-            let at = if message.ends_with(" action") { "" } else { " in action" };
+            let at = if message.ends_with(" action") {
+                ""
+            } else {
+                " in action"
+            };
             message.push_str(&format!("{at} started at {}:{started}", self.name));
         }
         self.fail(message)
@@ -139,7 +166,11 @@ impl Parser<'_> {
 
     fn expect(&mut self, kind: Kind, context: &str) -> Parsed<Token> {
         let token = self.next_non_space();
-        if token.kind == kind { Ok(token) } else { self.unexpected(&token, context) }
+        if token.kind == kind {
+            Ok(token)
+        } else {
+            self.unexpected(&token, context)
+        }
     }
 
     fn deeper<T>(&mut self, text: &str, inner: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
@@ -169,7 +200,9 @@ impl Parser<'_> {
             }
             match self.text_or_action()? {
                 Item::Node(node) => root.push(node),
-                stop @ (Item::End | Item::Else) => return self.fail(format!("unexpected {}", stop.shown())),
+                stop @ (Item::End | Item::Else) => {
+                    return self.fail(format!("unexpected {}", stop.shown()));
+                }
             }
         }
         self.add(self.name.to_owned(), root)
@@ -178,7 +211,10 @@ impl Parser<'_> {
     fn add(&mut self, name: String, root: Vec<Node>) -> Parsed<()> {
         let is_known = self.trees.get(&name).is_some_and(|known| !is_empty(known));
         if is_known && !is_empty(&root) {
-            return self.fail(format!("template: multiple definition of template {}", quote(&name)));
+            return self.fail(format!(
+                "template: multiple definition of template {}",
+                quote(&name)
+            ));
         }
         if !is_known {
             self.trees.insert(name, root);
@@ -220,7 +256,10 @@ impl Parser<'_> {
     fn text_or_action(&mut self) -> Parsed<Item> {
         let token = self.next_non_space();
         match token.kind {
-            Kind::Text => Ok(Item::Node(Node::Text { pos: token.pos, text: token.text })),
+            Kind::Text => Ok(Item::Node(Node::Text {
+                pos: token.pos,
+                text: token.text,
+            })),
             Kind::LeftDelim => {
                 self.scope.action_line = token.line;
                 let item = self.action()?;
@@ -255,7 +294,10 @@ impl Parser<'_> {
             _ => {
                 self.back();
                 let pos = self.peek().pos;
-                Node::Action { pos, pipe: self.pipeline("command", Kind::RightDelim)? }
+                Node::Action {
+                    pos,
+                    pipe: self.pipeline("command", Kind::RightDelim)?,
+                }
             }
         };
         Ok(Item::Node(node))
@@ -289,7 +331,12 @@ impl Parser<'_> {
                 Item::Node(_) | Item::End => None,
             };
             parser.scope.variables.truncate(declared);
-            Ok(Branch { pos: pipe.pos, pipe, list, otherwise })
+            Ok(Branch {
+                pos: pipe.pos,
+                pipe,
+                list,
+                otherwise,
+            })
         })
     }
 
@@ -317,7 +364,11 @@ impl Parser<'_> {
         let name = self.template_name(&token, CONTEXT)?;
         let pipe = self.pipeline(CONTEXT, Kind::RightDelim)?;
         self.named_body(name.clone(), CONTEXT)?;
-        Ok(Node::Template { pos: token.pos, name, pipe: Some(pipe) })
+        Ok(Node::Template {
+            pos: token.pos,
+            name,
+            pipe: Some(pipe),
+        })
     }
 
     fn template_call(&mut self) -> Parsed<Node> {
@@ -329,7 +380,11 @@ impl Parser<'_> {
             self.back();
             pipe = Some(self.pipeline(CONTEXT, Kind::RightDelim)?);
         }
-        Ok(Node::Template { pos: token.pos, name, pipe })
+        Ok(Node::Template {
+            pos: token.pos,
+            name,
+            pipe,
+        })
     }
 
     fn template_name(&mut self, token: &Token, context: &str) -> Parsed<String> {

@@ -7,11 +7,16 @@ pub(crate) fn is_print(c: char) -> bool {
     match u32::from(c) {
         0..0x20 | 0x7f..0xa1 | 0xad => false,
         0x20..0x7f | 0xa1..0x250 => true,
-        0x1680 | 0x180e | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x3000 | 0xfeff => false,
+        0x1680 | 0x180e | 0x2000..=0x200f | 0x2028..=0x202f | 0x205f..=0x206f | 0x3000 | 0xfeff => {
+            false
+        }
         0xe000..=0xf8ff | 0xfff0..=0xfffb | 0xfffe | 0xffff => false,
         code if code >= 0xe_0000 => false,
         // Rust's own escaping knows the unassigned characters.
-        _ => c.escape_debug().len() == 1 || matches!(c.escape_debug().next(), Some(first) if first == c),
+        _ => {
+            c.escape_debug().len() == 1
+                || matches!(c.escape_debug().next(), Some(first) if first == c)
+        }
     }
 }
 
@@ -104,7 +109,9 @@ fn unescape(chars: &mut std::str::Chars<'_>, mark: char, bytes: &mut Vec<u8>) ->
 fn digits(chars: &mut std::str::Chars<'_>, count: usize, radix: u32, first: u32) -> Option<u32> {
     let mut code = first;
     for _ in 0..count {
-        code = code.checked_mul(radix)?.checked_add(chars.next()?.to_digit(radix)?)?;
+        code = code
+            .checked_mul(radix)?
+            .checked_add(chars.next()?.to_digit(radix)?)?;
     }
     Some(code)
 }
@@ -112,7 +119,9 @@ fn digits(chars: &mut std::str::Chars<'_>, count: usize, radix: u32, first: u32)
 /// The character in a Go character literal such as `'a'` or `'\n'`; the error
 /// is Go's text.
 pub(crate) fn unquote_char(literal: &str) -> Result<char, String> {
-    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+    let inner = literal
+        .get(1..literal.len().saturating_sub(1))
+        .unwrap_or_default();
     let invalid = || "invalid syntax".to_owned();
     let mut chars = inner.chars();
     let first = chars.next().ok_or_else(invalid)?;
@@ -122,7 +131,10 @@ pub(crate) fn unquote_char(literal: &str) -> Result<char, String> {
         match bytes.as_slice() {
             // '\xff' is the character of that number, not a byte.
             [byte] => char::from(*byte),
-            _ => std::str::from_utf8(&bytes).ok().and_then(|text| text.chars().next()).ok_or_else(invalid)?,
+            _ => std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(|text| text.chars().next())
+                .ok_or_else(invalid)?,
         }
     } else {
         first

@@ -38,7 +38,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps_max: 1_000_000, output_bytes_max: 1 << 20, depth_max: 200 }
+        Self {
+            steps_max: 1_000_000,
+            output_bytes_max: 1 << 20,
+            depth_max: 200,
+        }
     }
 }
 
@@ -77,19 +81,29 @@ impl Template {
     /// Parses `text` as the template `name`. Functions must be known here: a
     /// call of an unknown one is a parse error, as in Go.
     pub fn parse(name: &str, text: &str, funcs: Funcs) -> Result<Self, ParseError> {
-        let mut template = Self { name: name.to_owned(), trees: BTreeMap::new(), funcs };
+        let mut template = Self {
+            name: name.to_owned(),
+            trees: BTreeMap::new(),
+            funcs,
+        };
         template.add(name, text)?;
         Ok(template)
     }
 
     /// Parses a further template into the set; its definitions are seen by all.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), ParseError> {
-        let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
+        let source = Arc::new(Source {
+            name: name.to_owned(),
+            text: text.to_owned(),
+        });
         // A new text may define a template anew, as a second Parse may in Go.
         for (tree_name, root) in parse::parse(&source, &self.funcs)? {
             let is_kept = parse::is_empty(&root) && self.trees.contains_key(&tree_name);
             if !is_kept {
-                let tree = Tree { source: Arc::clone(&source), root: Arc::new(root) };
+                let tree = Tree {
+                    source: Arc::clone(&source),
+                    root: Arc::new(root),
+                };
                 self.trees.insert(tree_name, tree);
             }
         }
@@ -107,7 +121,12 @@ impl Template {
     }
 
     /// Runs the template `name` of the set with `data` as dot and `$`.
-    pub fn execute_template(&self, name: &str, data: &Value, options: &Options) -> Result<String, ExecError> {
+    pub fn execute_template(
+        &self,
+        name: &str,
+        data: &Value,
+        options: &Options,
+    ) -> Result<String, ExecError> {
         exec::execute(self, name, data, options)
     }
 }

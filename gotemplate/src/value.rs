@@ -43,9 +43,17 @@ pub struct Map {
 
 impl Value {
     /// A `map[string]string`.
-    pub fn string_map<K: Into<String>, V: AsRef<str>>(entries: impl IntoIterator<Item = (K, V)>) -> Self {
-        let entries = entries.into_iter().map(|(k, v)| (k.into(), Self::from(v.as_ref()))).collect();
-        Self::Map(Arc::new(Map { entries, is_of_strings: true }))
+    pub fn string_map<K: Into<String>, V: AsRef<str>>(
+        entries: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let entries = entries
+            .into_iter()
+            .map(|(k, v)| (k.into(), Self::from(v.as_ref())))
+            .collect();
+        Self::Map(Arc::new(Map {
+            entries,
+            is_of_strings: true,
+        }))
     }
 
     /// Go's name of the value's type, as `%T` prints it.
@@ -125,7 +133,10 @@ impl From<Vec<Self>> for Value {
 
 impl From<BTreeMap<String, Self>> for Value {
     fn from(entries: BTreeMap<String, Self>) -> Self {
-        Self::Map(Arc::new(Map { entries, is_of_strings: false }))
+        Self::Map(Arc::new(Map {
+            entries,
+            is_of_strings: false,
+        }))
     }
 }
 
@@ -137,9 +148,14 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::Bool(value) => Self::Bool(*value),
             serde_json::Value::Number(number) => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
             serde_json::Value::String(text) => Self::from(text.as_str()),
-            serde_json::Value::Array(items) => Self::from(items.iter().map(Self::from).collect::<Vec<_>>()),
+            serde_json::Value::Array(items) => {
+                Self::from(items.iter().map(Self::from).collect::<Vec<_>>())
+            }
             serde_json::Value::Object(fields) => {
-                let entries: BTreeMap<_, _> = fields.iter().map(|(k, v)| (k.clone(), Self::from(v))).collect();
+                let entries: BTreeMap<_, _> = fields
+                    .iter()
+                    .map(|(k, v)| (k.clone(), Self::from(v)))
+                    .collect();
                 Self::from(entries)
             }
         }

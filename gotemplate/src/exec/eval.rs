@@ -56,10 +56,10 @@ impl<'t> Run<'t> {
             Term::Dot | Term::Nil | Term::Bool(_) | Term::Number(_) | Term::String { .. } => {
                 self.at(Spot::Operand(first));
                 self.no_args(first, has_args)?;
-                match &first.term {
-                    Term::Nil => self.fail("nil is not a command"),
-                    _ => self.arg(dot, Param::Any, first),
+                if let Term::Nil = first.term {
+                    return self.fail("nil is not a command");
                 }
+                self.arg(dot, Param::Any, first)
             }
         }
     }
@@ -84,9 +84,20 @@ impl<'t> Run<'t> {
         self.fields(receiver, fields, has_args)
     }
 
-    fn variable(&mut self, node: &'t Operand, name: &str, fields: &'t [String], has_args: bool) -> Ran<Held> {
+    fn variable(
+        &mut self,
+        node: &'t Operand,
+        name: &str,
+        fields: &'t [String],
+        has_args: bool,
+    ) -> Ran<Held> {
         self.at(Spot::Operand(node));
-        let Some(held) = self.variables.iter().rev().find(|(known, _)| *known == name).map(|(_, held)| held.clone())
+        let Some(held) = self
+            .variables
+            .iter()
+            .rev()
+            .find(|(known, _)| *known == name)
+            .map(|(_, held)| held.clone())
         else {
             return self.fail(format!("undefined variable: {name}"));
         };
@@ -108,22 +119,42 @@ impl<'t> Run<'t> {
     }
 
     fn field(&mut self, receiver: &Held, field: &str, has_args: bool) -> Ran<Held> {
-        let type_name = if receiver.is_boxed { "interface {}" } else { receiver.value.type_name() };
+        let type_name = if receiver.is_boxed {
+            "interface {}"
+        } else {
+            receiver.value.type_name()
+        };
         match &receiver.value {
-            Value::Nil if receiver.is_boxed => self.fail(format!("nil pointer evaluating {type_name}.{field}")),
+            Value::Nil if receiver.is_boxed => {
+                self.fail(format!("nil pointer evaluating {type_name}.{field}"))
+            }
             Value::Nil => match self.missing_key() {
-                MissingKey::Error => self.fail(format!("nil data; no entry for key {}", quote(field))),
+                MissingKey::Error => {
+                    self.fail(format!("nil data; no entry for key {}", quote(field)))
+                }
                 MissingKey::Default | MissingKey::Zero => Ok(Held::plain(Value::Nil)),
             },
-            Value::Map(_) if has_args => self.fail(format!("{field} is not a method but has arguments")),
+            Value::Map(_) if has_args => {
+                self.fail(format!("{field} is not a method but has arguments"))
+            }
             Value::Map(map) => match (map.entries.get(field), self.missing_key()) {
-                (Some(value), _) => Ok(Held { value: value.clone(), is_boxed: !map.is_of_strings }),
-                (None, MissingKey::Error) => self.fail(format!("map has no entry for key {}", quote(field))),
+                (Some(value), _) => Ok(Held {
+                    value: value.clone(),
+                    is_boxed: !map.is_of_strings,
+                }),
+                (None, MissingKey::Error) => {
+                    self.fail(format!("map has no entry for key {}", quote(field)))
+                }
                 (None, MissingKey::Default) => Ok(Held::plain(Value::Nil)),
                 (None, MissingKey::Zero) if map.is_of_strings => Ok(Held::plain(Value::from(""))),
                 (None, MissingKey::Zero) => Ok(Held::boxed(Value::Nil)),
             },
-            Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_) | Value::Func(_) => {
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Func(_) => {
                 self.fail(format!("can't evaluate field {field} in type {type_name}"))
             }
         }
@@ -141,12 +172,16 @@ impl<'t> Run<'t> {
             Term::Pipe(pipe) => Held::plain(self.pipeline(dot, pipe)?),
             Term::Identifier(name) => self.call(dot, Spot::Operand(operand), name, &[], None)?,
             Term::Chain(inner, fields) => self.chain(dot, operand, inner, fields, false)?,
-            Term::Bool(value) if matches!(param, Param::Any | Param::Bool) => Held::plain(Value::Bool(*value)),
+            Term::Bool(value) if matches!(param, Param::Any | Param::Bool) => {
+                Held::plain(Value::Bool(*value))
+            }
             Term::String { quoted: _, text } if matches!(param, Param::Any | Param::String) => {
                 Held::plain(Value::from(text.as_str()))
             }
             Term::Number(number) => return self.number(param, number),
-            Term::Bool(_) | Term::String { .. } => return self.wrong_constant(param, &operand.to_string()),
+            Term::Bool(_) | Term::String { .. } => {
+                return self.wrong_constant(param, &operand.to_string());
+            }
         };
         self.validate(held, param)
     }
@@ -181,8 +216,15 @@ impl<'t> Run<'t> {
         if matches!(held.value, Value::Nil) && !held.is_boxed {
             return self.fail(format!("invalid value; expected {}", param.name()));
         }
-        let given = if matches!(held.value, Value::Nil) { "interface {}" } else { held.value.type_name() };
-        self.fail(format!("wrong type for value; expected {}; got {given}", param.name()))
+        let given = if matches!(held.value, Value::Nil) {
+            "interface {}"
+        } else {
+            held.value.type_name()
+        };
+        self.fail(format!(
+            "wrong type for value; expected {}; got {given}",
+            param.name()
+        ))
     }
 
     /// Calls a function by name with its arguments and the value piped into it.
@@ -196,7 +238,10 @@ impl<'t> Run<'t> {
     ) -> Ran<Held> {
         let template = self.template;
         let own = template.funcs.get(name);
-        let Some(arity) = own.map(|function| (*function.arity).clone()).or_else(|| builtin::arity(name)) else {
+        let Some(arity) = own
+            .map(|function| (*function.arity).clone())
+            .or_else(|| builtin::arity(name))
+        else {
             return self.fail(format!("{} is not a defined function", quote(name)));
         };
         self.check_count(name, &arity, args.len(), last.is_some())?;
@@ -217,29 +262,41 @@ impl<'t> Run<'t> {
             None if name == "call" => call_value(args.first(), &values),
             None => builtin::call(name, &values, limit),
         };
-        self.at(node);
         match result {
             Ok(value) => {
                 self.pay_for(format::text_length(&value))?;
                 Ok(Held::plain(value))
             }
-            Err(message) => self.fail(format!("error calling {name}: {message}")),
+            Err(message) => {
+                self.at(node);
+                self.fail(format!("error calling {name}: {message}"))
+            }
         }
     }
 
     fn check_count(&self, name: &str, arity: &Arity, args: usize, has_last: bool) -> Ran<()> {
         let (given, wanted) = (args + usize::from(has_last), arity.fixed.len());
         if arity.variadic.is_none() && given != wanted {
-            return self.fail(format!("wrong number of args for {name}: want {wanted} got {given}"));
+            return self.fail(format!(
+                "wrong number of args for {name}: want {wanted} got {given}"
+            ));
         }
         if given < wanted {
-            return self.fail(format!("wrong number of args for {name}: want at least {wanted} got {args}"));
+            return self.fail(format!(
+                "wrong number of args for {name}: want at least {wanted} got {args}"
+            ));
         }
         Ok(())
     }
 
     /// `and` and `or` stop at the first argument that decides.
-    fn short_circuit(&mut self, dot: &Held, is_or: bool, args: &'t [Operand], last: Option<Value>) -> Ran<Held> {
+    fn short_circuit(
+        &mut self,
+        dot: &Held,
+        is_or: bool,
+        args: &'t [Operand],
+        last: Option<Value>,
+    ) -> Ran<Held> {
         let mut value = Value::Nil;
         for arg in args {
             value = self.arg(dot, Param::Any, arg)?.value;
@@ -260,19 +317,29 @@ fn call_value(callee: Option<&Operand>, values: &[Value]) -> Result<Value, Strin
     match function {
         Value::Nil => Err("call of nil".to_owned()),
         Value::Func(function) => call_function(&shown, function, args),
-        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_) | Value::Map(_) => {
-            Err(format!("non-function {shown} of type {}", function.type_name()))
-        }
+        Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::List(_)
+        | Value::Map(_) => Err(format!(
+            "non-function {shown} of type {}",
+            function.type_name()
+        )),
     }
 }
 
 fn call_function(shown: &str, function: &Function, args: &[Value]) -> Result<Value, String> {
     let (wanted, given) = (function.arity.fixed.len(), args.len());
     if function.arity.variadic.is_none() && given != wanted {
-        return Err(format!("wrong number of args for {shown}: got {given} want {wanted}"));
+        return Err(format!(
+            "wrong number of args for {shown}: got {given} want {wanted}"
+        ));
     }
     if given < wanted {
-        return Err(format!("wrong number of args for {shown}: got {given} want at least {wanted}"));
+        return Err(format!(
+            "wrong number of args for {shown}: got {given} want at least {wanted}"
+        ));
     }
     for (place, value) in args.iter().enumerate() {
         let param = function.arity.param(place);

@@ -8,11 +8,23 @@ pub(super) fn push_int(out: &mut String, value: i64, verb: char, spec: &Spec) ->
     let magnitude = value.unsigned_abs();
     let (digits, prefix) = match verb {
         'v' | 'd' => (magnitude.to_string(), ""),
-        'b' => (format!("{magnitude:b}"), if spec.has_sharp { "0b" } else { "" }),
-        'o' => (format!("{magnitude:o}"), if spec.has_sharp { "0" } else { "" }),
+        'b' => (
+            format!("{magnitude:b}"),
+            if spec.has_sharp { "0b" } else { "" },
+        ),
+        'o' => (
+            format!("{magnitude:o}"),
+            if spec.has_sharp { "0" } else { "" },
+        ),
         'O' => (format!("{magnitude:o}"), "0o"),
-        'x' => (format!("{magnitude:x}"), if spec.has_sharp { "0x" } else { "" }),
-        'X' => (format!("{magnitude:X}"), if spec.has_sharp { "0X" } else { "" }),
+        'x' => (
+            format!("{magnitude:x}"),
+            if spec.has_sharp { "0x" } else { "" },
+        ),
+        'X' => (
+            format!("{magnitude:X}"),
+            if spec.has_sharp { "0X" } else { "" },
+        ),
         'c' => {
             spec.pad(out, &character(value).to_string());
             return true;
@@ -29,18 +41,32 @@ pub(super) fn push_int(out: &mut String, value: i64, verb: char, spec: &Spec) ->
         _ => return false,
     };
     if spec.precision == Some(0) && value == 0 {
-        Spec { has_zero: false, ..spec.clone() }.pad(out, "");
+        Spec {
+            has_zero: false,
+            ..spec.clone()
+        }
+        .pad(out, "");
         return true;
     }
     let sign = sign(value < 0, spec);
     let digits_min = match spec.precision {
         Some(precision) => precision,
-        None if spec.has_zero && !spec.has_minus => spec.width.unwrap_or(0).saturating_sub(sign.len()),
+        None if spec.has_zero && !spec.has_minus => {
+            spec.width.unwrap_or(0).saturating_sub(sign.len())
+        }
         None => 0,
     };
     let zeros = "0".repeat(digits_min.saturating_sub(digits.len()));
-    let prefix = if verb == 'o' && (!zeros.is_empty() || digits.starts_with('0')) { "" } else { prefix };
-    Spec { has_zero: false, ..spec.clone() }.pad(out, &format!("{sign}{prefix}{zeros}{digits}"));
+    let prefix = if verb == 'o' && (!zeros.is_empty() || digits.starts_with('0')) {
+        ""
+    } else {
+        prefix
+    };
+    Spec {
+        has_zero: false,
+        ..spec.clone()
+    }
+    .pad(out, &format!("{sign}{prefix}{zeros}{digits}"));
     true
 }
 
@@ -54,15 +80,29 @@ fn sign(is_negative: bool, spec: &Spec) -> &'static str {
 }
 
 fn character(value: i64) -> char {
-    u32::try_from(value).ok().and_then(char::from_u32).unwrap_or('\u{fffd}')
+    u32::try_from(value)
+        .ok()
+        .and_then(char::from_u32)
+        .unwrap_or('\u{fffd}')
 }
 
 fn code_point(value: i64, spec: &Spec) -> String {
     let digits = format!("{value:X}");
-    let zeros = "0".repeat(spec.precision.unwrap_or(4).max(4).saturating_sub(digits.len()));
+    let zeros = "0".repeat(
+        spec.precision
+            .unwrap_or(4)
+            .max(4)
+            .saturating_sub(digits.len()),
+    );
     let shown = character(value);
-    let is_shown = spec.has_sharp && u32::try_from(value).is_ok_and(|code| code == u32::from(shown)) && is_print(shown);
-    let tail = if is_shown { format!(" '{shown}'") } else { String::new() };
+    let is_shown = spec.has_sharp
+        && u32::try_from(value).is_ok_and(|code| code == u32::from(shown))
+        && is_print(shown);
+    let tail = if is_shown {
+        format!(" '{shown}'")
+    } else {
+        String::new()
+    };
     format!("U+{zeros}{digits}{tail}")
 }
 
@@ -92,13 +132,20 @@ pub(super) fn push_float(out: &mut String, value: f64, verb: char, spec: &Spec) 
     if verb.is_ascii_uppercase() && value.is_finite() {
         digits.make_ascii_uppercase();
     }
-    let missing = spec.width.unwrap_or(0).saturating_sub(sign.len() + digits.len());
+    let missing = spec
+        .width
+        .unwrap_or(0)
+        .saturating_sub(sign.len() + digits.len());
     if spec.has_zero && !spec.has_minus && value.is_finite() {
         out.push_str(sign);
         out.push_str(&"0".repeat(missing));
         out.push_str(&digits);
     } else {
-        Spec { has_zero: false, ..spec.clone() }.pad(out, &format!("{sign}{digits}"));
+        Spec {
+            has_zero: false,
+            ..spec.clone()
+        }
+        .pad(out, &format!("{sign}{digits}"));
     }
     true
 }
@@ -127,13 +174,19 @@ fn with_exponent(digits: &str, exponent: i32) -> String {
     format!("{first}{point}{rest}e{sign}{:02}", exponent.unsigned_abs())
 }
 
-/// `%g`: exponent form below 1e-4 and from 1e21 (shortest) or 10^precision on.
+/// `%g`: exponent form below 1e-4 and from 1e6 (shortest) or 10^precision on.
 fn general(value: f64, precision: Option<usize>) -> String {
     let (digits, exponent) = scientific(value, precision.map(|precision| precision.max(1)));
-    let digits = if precision.is_some() { digits.trim_end_matches('0') } else { digits.as_str() };
+    let digits = if precision.is_some() {
+        digits.trim_end_matches('0')
+    } else {
+        digits.as_str()
+    };
     let digits = if digits.is_empty() { "0" } else { digits };
     let count = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    let mut limit = precision.map_or(21, |precision| i32::try_from(precision.max(1)).unwrap_or(i32::MAX));
+    let mut limit = precision.map_or(6, |precision| {
+        i32::try_from(precision.max(1)).unwrap_or(i32::MAX)
+    });
     if precision.is_some() && limit > count && count > exponent {
         limit = count;
     }
@@ -142,7 +195,10 @@ fn general(value: f64, precision: Option<usize>) -> String {
     }
     let decimals = usize::try_from(count - 1 - exponent).unwrap_or(0);
     match usize::try_from(exponent) {
-        Err(_) => format!("0.{}{digits}", "0".repeat(decimals.saturating_sub(digits.len()))),
+        Err(_) => format!(
+            "0.{}{digits}",
+            "0".repeat(decimals.saturating_sub(digits.len()))
+        ),
         Ok(whole) => {
             let zeros = "0".repeat((whole + 1).saturating_sub(digits.len()));
             let (before, after) = digits.split_at_checked(whole + 1).unwrap_or((digits, ""));
@@ -157,7 +213,11 @@ fn parts(value: f64) -> (u64, i32) {
     let bits = value.to_bits();
     let mantissa = bits & ((1 << 52) - 1);
     let exponent = i32::try_from((bits >> 52) & 0x7ff).unwrap_or(0);
-    if exponent == 0 { (mantissa, -1074) } else { (mantissa | (1 << 52), exponent - 1075) }
+    if exponent == 0 {
+        (mantissa, -1074)
+    } else {
+        (mantissa | (1 << 52), exponent - 1075)
+    }
 }
 
 /// `%b`: mantissa in decimal, then the power of two.
@@ -191,22 +251,36 @@ fn hexadecimal(value: f64, precision: Option<usize>) -> String {
     let digits = format!("{:013x}", mantissa & ((1 << 52) - 1));
     let fraction = match precision {
         None => digits.trim_end_matches('0').to_owned(),
-        Some(count) => format!("{}{}", digits.get(..nibbles).unwrap_or_default(), "0".repeat(count - nibbles)),
+        Some(count) => format!(
+            "{}{}",
+            digits.get(..nibbles).unwrap_or_default(),
+            "0".repeat(count - nibbles)
+        ),
     };
     let point = if fraction.is_empty() { "" } else { "." };
     let power = exponent + 52;
     let sign = if power < 0 { '-' } else { '+' };
-    format!("0x{}{point}{fraction}p{sign}{:02}", mantissa >> 52, power.unsigned_abs())
+    format!(
+        "0x{}{point}{fraction}p{sign}{:02}",
+        mantissa >> 52,
+        power.unsigned_abs()
+    )
 }
 
 /// The `#` flag: a decimal point always, and the zeros that `%g` drops.
 fn with_point(digits: &str, verb: char, precision: Option<usize>) -> String {
-    let mut wanted = if matches!(verb, 'v' | 'g' | 'G' | 'x') { precision.unwrap_or(6) } else { 0 };
+    let mut wanted = if matches!(verb, 'v' | 'g' | 'G' | 'x') {
+        precision.unwrap_or(6)
+    } else {
+        0
+    };
     let is_hex = matches!(verb, 'x' | 'X');
-    let at = digits.find(if is_hex { 'p' } else { 'e' }).unwrap_or(digits.len());
+    let at = digits
+        .find(if is_hex { 'p' } else { 'e' })
+        .unwrap_or(digits.len());
     let (head, tail) = digits.split_at_checked(at).unwrap_or((digits, ""));
-    let counted = if is_hex { head.trim_start_matches("0x") } else { head };
-    let significant = counted.trim_start_matches(['0', '.']).replace('.', "").len();
+    // Go counts the x of 0x as a digit, too.
+    let significant = head.trim_start_matches(['0', '.']).replace('.', "").len();
     wanted = wanted.saturating_sub(significant);
     let mut out = head.to_owned();
     if !head.contains('.') {

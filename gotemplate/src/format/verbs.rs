@@ -1,7 +1,7 @@
 //! Reads the directives of a printf format and prints values by verb
 
 use super::number;
-use crate::quote::{quote_with, quote};
+use crate::quote::{quote, quote_with};
 use crate::value::Value;
 
 /// Widths and precisions above this are refused, as in Go.
@@ -183,7 +183,11 @@ impl Directives<'_> {
             return false;
         };
         self.rest = after_index;
-        match digits.parse::<usize>().ok().and_then(|number| number.checked_sub(1)) {
+        match digits
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| number.checked_sub(1))
+        {
             Some(place) if place < self.args.len() => {
                 self.next_arg = place;
                 true
@@ -199,9 +203,19 @@ impl Directives<'_> {
         let arg = self.args.get(self.next_arg)?;
         self.next_arg += 1;
         match arg {
-            Value::Int(number) if usize::try_from(number.unsigned_abs()).is_ok_and(|n| n <= WIDTH_MAX) => Some(*number),
-            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) | Value::List(_)
-            | Value::Map(_) | Value::Func(_) => None,
+            Value::Int(number)
+                if usize::try_from(number.unsigned_abs()).is_ok_and(|n| n <= WIDTH_MAX) =>
+            {
+                Some(*number)
+            }
+            Value::Nil
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Func(_) => None,
         }
     }
 
@@ -217,10 +231,8 @@ impl Directives<'_> {
 
     fn precision_from_arg(&mut self, spec: &mut Spec) {
         match self.int_arg() {
-            // A negative precision counts as none.
-            Some(precision) if precision < 0 => {}
-            Some(precision) => spec.precision = usize::try_from(precision).ok(),
-            None => self.out.push_str("%!(BADPREC)"),
+            Some(precision) if precision >= 0 => spec.precision = usize::try_from(precision).ok(),
+            Some(_) | None => self.out.push_str("%!(BADPREC)"),
         }
     }
 
@@ -230,7 +242,13 @@ impl Directives<'_> {
         };
         let shown = extra.iter().map(|arg| match arg {
             Value::Nil => "<nil>".to_owned(),
-            _ => format!("{}={}", arg.type_name(), super::plain(arg)),
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Func(_) => format!("{}={}", arg.type_name(), super::plain(arg)),
         });
         let shown = shown.collect::<Vec<_>>().join(", ");
         self.out.push_str(&format!("%!(EXTRA {shown})"));
@@ -291,7 +309,11 @@ pub(super) fn push_value(out: &mut String, value: &Value, verb: char, spec: &Spe
 }
 
 fn push_list(out: &mut String, items: &[Value], verb: char, spec: &Spec, depth: usize) {
-    let (open, between, close) = if spec.is_go_syntax { ("[]interface {}{", ", ", "}") } else { ("[", " ", "]") };
+    let (open, between, close) = if spec.is_go_syntax {
+        ("[]interface {}{", ", ", "}")
+    } else {
+        ("[", " ", "]")
+    };
     out.push_str(open);
     for (place, item) in items.iter().enumerate() {
         if place > 0 {
@@ -310,7 +332,11 @@ fn push_map<'v>(
     spec: &Spec,
     depth: usize,
 ) {
-    let (between, close) = if spec.is_go_syntax { (", ", "}") } else { (" ", "]") };
+    let (between, close) = if spec.is_go_syntax {
+        (", ", "}")
+    } else {
+        (" ", "]")
+    };
     if spec.is_go_syntax {
         out.push_str(type_name);
         out.push('{');
@@ -330,19 +356,33 @@ fn push_map<'v>(
 
 /// False if the verb does not fit strings.
 fn push_string(out: &mut String, text: &str, verb: char, spec: &Spec) -> bool {
-    let cut = || spec.precision.map_or_else(|| text.to_owned(), |length| text.chars().take(length).collect());
+    let cut = || {
+        spec.precision.map_or_else(
+            || text.to_owned(),
+            |length| text.chars().take(length).collect(),
+        )
+    };
     match verb {
         'v' if spec.is_go_syntax => spec.pad(out, &quote(text)),
         'v' | 's' => spec.pad(out, &cut()),
         'q' => {
             let cut = cut();
-            let can_be_raw = spec.has_sharp && cut.chars().all(|c| c != '`' && (c == '\t' || (c >= ' ' && c != '\x7f' && c != '\u{feff}')));
-            let quoted = if can_be_raw { format!("`{cut}`") } else { quote_with(&cut, '"', spec.has_plus) };
+            let can_be_raw = spec.has_sharp
+                && cut.chars().all(|c| {
+                    c != '`' && (c == '\t' || (c >= ' ' && c != '\x7f' && c != '\u{feff}'))
+                });
+            let quoted = if can_be_raw {
+                format!("`{cut}`")
+            } else {
+                quote_with(&cut, '"', spec.has_plus)
+            };
             spec.pad(out, &quoted);
         }
         'x' | 'X' => {
             let bytes = text.as_bytes();
-            let bytes = bytes.get(..spec.precision.unwrap_or(bytes.len()).min(bytes.len())).unwrap_or_default();
+            let bytes = bytes
+                .get(..spec.precision.unwrap_or(bytes.len()).min(bytes.len()))
+                .unwrap_or_default();
             spec.pad(out, &hex(bytes, verb == 'X', spec));
         }
         _ => return false,
@@ -364,7 +404,11 @@ fn hex(bytes: &[u8], is_upper: bool, spec: &Spec) -> String {
         if place == 0 || spec.has_space {
             out.push_str(prefix);
         }
-        let digits = if is_upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+        let digits = if is_upper {
+            format!("{byte:02X}")
+        } else {
+            format!("{byte:02x}")
+        };
         out.push_str(&digits);
     }
     out

@@ -6,14 +6,29 @@ use crate::node::{Command, Operand, Pipe, Term};
 impl Parser<'_> {
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Parsed<Pipe> {
         let pos = self.peek_non_space().pos;
-        let mut pipe = Pipe { pos, is_assign: false, variables: Vec::new(), commands: Vec::new() };
+        let mut pipe = Pipe {
+            pos,
+            is_assign: false,
+            variables: Vec::new(),
+            commands: Vec::new(),
+        };
         self.declarations(&mut pipe, context)?;
         loop {
             let token = self.next_non_space();
             match token.kind {
                 kind if kind == end => break,
-                Kind::Bool | Kind::CharConstant | Kind::Complex | Kind::Dot | Kind::Field | Kind::Identifier
-                | Kind::Number | Kind::Nil | Kind::RawString | Kind::String | Kind::Variable | Kind::LeftParen => {
+                Kind::Bool
+                | Kind::CharConstant
+                | Kind::Complex
+                | Kind::Dot
+                | Kind::Field
+                | Kind::Identifier
+                | Kind::Number
+                | Kind::Nil
+                | Kind::RawString
+                | Kind::String
+                | Kind::Variable
+                | Kind::LeftParen => {
                     self.back();
                     pipe.commands.push(self.command()?);
                 }
@@ -49,7 +64,10 @@ impl Parser<'_> {
             if context != "range" || pipe.variables.len() >= 2 {
                 return self.fail(format!("too many declarations in {context}"));
             }
-            if !matches!(self.peek_non_space().kind, Kind::Variable | Kind::RightDelim | Kind::RightParen) {
+            if !matches!(
+                self.peek_non_space().kind,
+                Kind::Variable | Kind::RightDelim | Kind::RightParen
+            ) {
                 return self.fail("range can only initialize variables");
             }
         }
@@ -64,7 +82,10 @@ impl Parser<'_> {
                 command.first.term,
                 Term::Bool(_) | Term::Dot | Term::Nil | Term::Number(_) | Term::String { .. }
             ) {
-                return self.fail(format!("non executable command in pipeline stage {}", stage + 1));
+                return self.fail(format!(
+                    "non executable command in pipeline stage {}",
+                    stage + 1
+                ));
             }
         }
         Ok(())
@@ -89,7 +110,11 @@ impl Parser<'_> {
         }
         let mut operands = operands.into_iter();
         match operands.next() {
-            Some(first) => Ok(Command { pos, first, args: operands.collect() }),
+            Some(first) => Ok(Command {
+                pos,
+                first,
+                args: operands.collect(),
+            }),
             None => self.fail("empty command"),
         }
     }
@@ -112,10 +137,16 @@ impl Parser<'_> {
                 operand.pos = pos;
             }
             Term::Bool(_) | Term::String { .. } | Term::Number(_) | Term::Nil | Term::Dot => {
-                return self.fail(format!("unexpected . after term {}", quote(&operand.to_string())));
+                return self.fail(format!(
+                    "unexpected . after term {}",
+                    quote(&operand.to_string())
+                ));
             }
             Term::Identifier(_) | Term::Chain(..) | Term::Pipe(_) => {
-                operand = Operand { pos, term: Term::Chain(Box::new(operand), fields) };
+                operand = Operand {
+                    pos,
+                    term: Term::Chain(Box::new(operand), fields),
+                };
             }
         }
         Ok(Some(operand))
@@ -145,10 +176,16 @@ impl Parser<'_> {
                     parser.pipeline("parenthesized pipeline", Kind::RightParen)
                 })?;
                 // Go's node of a parenthesised pipeline starts inside of it.
-                return Ok(Some(Operand { pos: pipe.pos, term: Term::Pipe(Box::new(pipe)) }));
+                return Ok(Some(Operand {
+                    pos: pipe.pos,
+                    term: Term::Pipe(Box::new(pipe)),
+                }));
             }
             Kind::String | Kind::RawString => match unquote(&token.text) {
-                Some(text) => Term::String { quoted: token.text, text },
+                Some(text) => Term::String {
+                    quoted: token.text,
+                    text,
+                },
                 None => return self.fail("invalid syntax"),
             },
             _ => {
@@ -156,6 +193,9 @@ impl Parser<'_> {
                 return Ok(None);
             }
         };
-        Ok(Some(Operand { pos: token.pos, term }))
+        Ok(Some(Operand {
+            pos: token.pos,
+            term,
+        }))
     }
 }

@@ -11,17 +11,30 @@ pub(super) fn parse(token: &Token) -> Result<Number, String> {
     let text = token.text.clone();
     if token.kind == Kind::CharConstant {
         let code = u32::from(unquote_char(&text)?);
-        return Ok(Number { text, int: Some(i64::from(code)), float: Some(f64::from(code)), is_float: false });
+        return Ok(Number {
+            text,
+            int: Some(i64::from(code)),
+            float: Some(f64::from(code)),
+            is_float: false,
+        });
     }
     if token.kind == Kind::Complex || text.ends_with('i') {
-        return Err(format!("complex constant {} is not supported", quote(&text)));
+        return Err(format!(
+            "complex constant {} is not supported",
+            quote(&text)
+        ));
     }
     if let Some((is_negative, magnitude)) = integer(&text) {
         let int = signed(is_negative, magnitude);
         // A sign makes a number too large for int illegal instead of unsigned.
         if int.is_some() || !text.starts_with(['+', '-']) {
             let float = int.map_or_else(|| to_float(magnitude), |int| Some(int_to_float(int)));
-            return Ok(Number { text, int, float, is_float: false });
+            return Ok(Number {
+                text,
+                int,
+                float,
+                is_float: false,
+            });
         }
     }
     let Some(float) = float(&text) else {
@@ -30,7 +43,12 @@ pub(super) fn parse(token: &Token) -> Result<Number, String> {
     if !text.contains(['.', 'e', 'E', 'p', 'P']) {
         return Err(format!("integer overflow: {}", quote(&text)));
     }
-    Ok(Number { text, int: whole(float), float: Some(float), is_float: true })
+    Ok(Number {
+        text,
+        int: whole(float),
+        float: Some(float),
+        is_float: true,
+    })
 }
 
 fn signed(is_negative: bool, magnitude: u64) -> Option<i64> {
@@ -38,13 +56,22 @@ fn signed(is_negative: bool, magnitude: u64) -> Option<i64> {
     i64::try_from(if is_negative { -value } else { value }).ok()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Go converts the same way: to the nearest float")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Go converts the same way: to the nearest float"
+)]
 fn int_to_float(int: i64) -> f64 {
     int as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Go converts the same way: to the nearest float")]
-#[expect(clippy::unnecessary_wraps, reason = "the other arm of the caller has an option")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Go converts the same way: to the nearest float"
+)]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the other arm of the caller has an option"
+)]
 fn to_float(magnitude: u64) -> Option<f64> {
     Some(magnitude as f64)
 }
@@ -80,7 +107,11 @@ fn are_underscores_good(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let is_hex = lower.starts_with("0x");
     let has_prefix = is_hex || lower.starts_with("0b") || lower.starts_with("0o");
-    let rest = if has_prefix { lower.get(2..).unwrap_or_default() } else { lower.as_str() };
+    let rest = if has_prefix {
+        lower.get(2..).unwrap_or_default()
+    } else {
+        lower.as_str()
+    };
     let mut last = if has_prefix { '0' } else { '^' };
     for c in rest.chars() {
         if c.is_ascii_digit() || (is_hex && c.is_ascii_hexdigit()) {
@@ -127,6 +158,9 @@ fn hex_float(text: &str) -> Option<f64> {
     for digit in whole.chars().chain(fraction.chars()) {
         value = value * 16.0 + f64::from(digit.to_digit(16)?);
     }
-    let power = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(fraction.len()).ok()?.checked_mul(4)?)?;
+    let power = exponent
+        .parse::<i32>()
+        .ok()?
+        .checked_sub(i32::try_from(fraction.len()).ok()?.checked_mul(4)?)?;
     Some(value * 2f64.powi(power))
 }
