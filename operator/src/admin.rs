@@ -35,7 +35,9 @@ pub enum AdminError {
 
 /// Opens the port; the address is the one in use, also for port 0.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, AdminError> {
-    TcpListener::bind(addr).await.map_err(|source| AdminError::Listen { addr, source })
+    TcpListener::bind(addr)
+        .await
+        .map_err(|source| AdminError::Listen { addr, source })
 }
 
 /// Serves until `shutdown`.
@@ -44,7 +46,8 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, shutdown: Cance
         .route("/healthz", get(|| async { "OK" }))
         .route("/metrics", get(move || async move { render(&metrics) }));
     let ended = shutdown.clone();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
+    let server =
+        axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
     let limit = async {
         shutdown.cancelled().await;
         tokio::time::sleep(GRACE).await;

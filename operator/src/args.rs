@@ -233,12 +233,21 @@ mod tests {
         assert_eq!(args.selector_labels, "app,name,app.kubernetes.io/name");
         assert!(args.enable_config_tracking && !args.enable_leader_election);
         assert_eq!((args.port, args.threadiness), (8080, 2));
-        assert!(!parse("-enable-config-tracking=false").unwrap().enable_config_tracking);
+        assert!(
+            !parse("-enable-config-tracking=false")
+                .unwrap()
+                .enable_config_tracking
+        );
     }
 
     #[test]
     fn refuses_what_it_cannot_read() {
-        for line in ["-no-such-flag", "-port=high", "-enable-leader-election=maybe", "-port 65536"] {
+        for line in [
+            "-no-such-flag",
+            "-port=high",
+            "-enable-leader-election=maybe",
+            "-port 65536",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

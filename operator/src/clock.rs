@@ -21,18 +21,26 @@ impl Clock {
 
     /// Starts at `epoch`: for tests and the sandbox.
     pub fn starting_at(epoch: DateTime<Utc>) -> Self {
-        Self { epoch, started: Instant::now() }
+        Self {
+            epoch,
+            started: Instant::now(),
+        }
     }
 
     /// The time now.
     pub fn now(&self) -> DateTime<Utc> {
         let passed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.epoch.checked_add_signed(passed).unwrap_or(DateTime::<Utc>::MAX_UTC)
+        self.epoch
+            .checked_add_signed(passed)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
     /// The instant at which this clock shows `time`; now, if that has passed.
     pub fn instant(&self, time: DateTime<Utc>) -> Instant {
-        let left = time.signed_duration_since(self.now()).to_std().unwrap_or_default();
+        let left = time
+            .signed_duration_since(self.now())
+            .to_std()
+            .unwrap_or_default();
         let now = Instant::now();
         now.checked_add(left).unwrap_or(now)
     }
@@ -47,7 +55,10 @@ mod tests {
     async fn follows_paused_time() {
         let clock = Clock::starting_at(DateTime::UNIX_EPOCH);
         let later = DateTime::UNIX_EPOCH + TimeDelta::seconds(90);
-        assert_eq!(clock.instant(later) - Instant::now(), Duration::from_secs(90));
+        assert_eq!(
+            clock.instant(later) - Instant::now(),
+            Duration::from_secs(90)
+        );
         tokio::time::sleep_until(clock.instant(later)).await;
         assert_eq!(clock.now(), later);
         assert_eq!(clock.instant(DateTime::UNIX_EPOCH), Instant::now());

@@ -27,7 +27,10 @@ pub fn short(value: &Value) -> u64 {
 /// The first eight bytes of the sha256 of `bytes`.
 pub fn short_of(bytes: &[u8]) -> u64 {
     let digest = Sha256::digest(bytes);
-    digest.iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 /// Flagger's checksum of `.data`: sha256 of Go's JSON, first eight bytes, as 16 hex digits.
@@ -58,7 +61,10 @@ pub fn config_checksum(data: Option<&Value>) -> String {
 fn write_canonical(value: &Value, text: &mut String, depth: usize) {
     match value {
         Value::Object(map) if depth < DEPTH_MAX => {
-            let mut entries: Vec<_> = map.iter().filter(|(_, value)| !is_empty(value, depth)).collect();
+            let mut entries: Vec<_> = map
+                .iter()
+                .filter(|(_, value)| !is_empty(value, depth))
+                .collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             text.push('{');
             for (key, value) in entries {
@@ -89,7 +95,10 @@ fn is_empty(value: &Value, depth: usize) -> bool {
     match value {
         Value::Null => true,
         Value::Object(map) => {
-            depth >= DEPTH_MAX || map.values().all(|value| is_empty(value, depth.saturating_add(1)))
+            depth >= DEPTH_MAX
+                || map
+                    .values()
+                    .all(|value| is_empty(value, depth.saturating_add(1)))
         }
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
@@ -111,8 +120,9 @@ fn push_go_string(word: &str, text: &mut String) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] =
-        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
@@ -136,7 +146,10 @@ mod tests {
             assert_eq!(config_checksum(data.as_ref()), expected, "{data:?}");
         }
         let escaped = json!({"page": "<a href=\"x\">&</a>"});
-        assert_ne!(config_checksum(Some(&escaped)), config_checksum(Some(&json!({"page": "<a>"}))));
+        assert_ne!(
+            config_checksum(Some(&escaped)),
+            config_checksum(Some(&json!({"page": "<a>"})))
+        );
     }
 
     #[test]

@@ -47,7 +47,12 @@ impl Elector {
     /// A candidate with an identity of its own: `<host>_<uuid>`.
     pub fn new(client: kube::Client, namespace: &str, host: &str, clock: Clock) -> Self {
         let identity = format!("{host}_{}", uuid::Uuid::new_v4());
-        Self { leases: Api::namespaced(client, namespace), identity, clock, seen: None }
+        Self {
+            leases: Api::namespaced(client, namespace),
+            identity,
+            clock,
+            seen: None,
+        }
     }
 
     /// Waits until this candidate leads; the number grows with every change of leader.
@@ -89,8 +94,14 @@ impl Elector {
     /// One try: the epoch if the lease is ours afterwards.
     async fn attempt(&mut self) -> Result<Option<i32>, kube::Error> {
         let Some(lease) = self.leases.get_opt(LEASE_NAME).await? else {
-            let metadata = ObjectMeta { name: Some(LEASE_NAME.to_owned()), ..ObjectMeta::default() };
-            let lease = Lease { metadata, spec: Some(self.record(None)) };
+            let metadata = ObjectMeta {
+                name: Some(LEASE_NAME.to_owned()),
+                ..ObjectMeta::default()
+            };
+            let lease = Lease {
+                metadata,
+                spec: Some(self.record(None)),
+            };
             return match self.leases.create(&PostParams::default(), &lease).await {
                 Ok(_) => Ok(Some(0)),
                 Err(error) => taken(error),
@@ -103,8 +114,15 @@ impl Elector {
         }
         let record = self.record(Some(&spec));
         let epoch = record.lease_transitions.unwrap_or_default();
-        let next = Lease { metadata: lease.metadata, spec: Some(record) };
-        match self.leases.replace(LEASE_NAME, &PostParams::default(), &next).await {
+        let next = Lease {
+            metadata: lease.metadata,
+            spec: Some(record),
+        };
+        match self
+            .leases
+            .replace(LEASE_NAME, &PostParams::default(), &next)
+            .await
+        {
             Ok(_) => Ok(Some(epoch)),
             Err(error) => taken(error),
         }
@@ -113,12 +131,17 @@ impl Elector {
     fn is_expired(&mut self, lease: &Lease) -> bool {
         let version = lease.metadata.resource_version.clone();
         let spec = lease.spec.as_ref();
-        let seconds = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or(LEASE_S);
+        let seconds = spec
+            .and_then(|spec| spec.lease_duration_seconds)
+            .unwrap_or(LEASE_S);
         let length = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
         match &self.seen {
             Some(seen) if seen.version == version => seen.since.elapsed() >= length,
             Some(_) | None => {
-                self.seen = Some(Seen { version, since: Instant::now() });
+                self.seen = Some(Seen {
+                    version,
+                    since: Instant::now(),
+                });
                 false
             }
         }
@@ -127,11 +150,15 @@ impl Elector {
     fn record(&self, before: Option<&LeaseSpec>) -> LeaseSpec {
         let now = Some(micro_time(self.clock));
         let held = before.filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity));
-        let transitions = before.and_then(|spec| spec.lease_transitions).unwrap_or_default();
+        let transitions = before
+            .and_then(|spec| spec.lease_transitions)
+            .unwrap_or_default();
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(LEASE_S),
-            acquire_time: held.and_then(|spec| spec.acquire_time.clone()).or_else(|| now.clone()),
+            acquire_time: held
+                .and_then(|spec| spec.acquire_time.clone())
+                .or_else(|| now.clone()),
             renew_time: now,
             lease_transitions: Some(match (before, held) {
                 (Some(_), None) => transitions.saturating_add(1),
@@ -152,7 +179,10 @@ impl Elector {
             spec.holder_identity = Some(String::new());
             spec.lease_duration_seconds = Some(1);
             spec.renew_time = Some(micro_time(self.clock));
-            self.leases.replace(LEASE_NAME, &PostParams::default(), &lease).await.map(|_| ())
+            self.leases
+                .replace(LEASE_NAME, &PostParams::default(), &lease)
+                .await
+                .map(|_| ())
         };
         match tokio::time::timeout(RETRY_PERIOD, released).await {
             Ok(Ok(())) => {}

@@ -14,7 +14,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 /// Go's default histogram buckets, in seconds.
-const BUCKETS_S: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const BUCKETS_S: [f64; 11] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -92,7 +94,11 @@ impl Metrics {
         let info = Family::<InfoLabels, Gauge>::default();
         registry.register("flagger_info", "Version and provider", info.clone());
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        info.get_or_create(&InfoLabels { version, mesh_provider: mesh_provider.to_owned() }).set(1);
+        info.get_or_create(&InfoLabels {
+            version,
+            mesh_provider: mesh_provider.to_owned(),
+        })
+        .set(1);
         let new = Self {
             canary_total: Family::default(),
             canary_status: Family::default(),
@@ -112,9 +118,21 @@ impl Metrics {
 
     /// Counters go without `_total`: the encoder adds it.
     fn register(&self, to: &mut Registry) {
-        to.register("flagger_canary_total", "Canaries of a namespace", self.canary_total.clone());
-        to.register("flagger_canary_status", "0 running, 1 successful, 2 failed", self.canary_status.clone());
-        to.register("flagger_canary_weight", "Weight of a workload", self.canary_weight.clone());
+        to.register(
+            "flagger_canary_total",
+            "Canaries of a namespace",
+            self.canary_total.clone(),
+        );
+        to.register(
+            "flagger_canary_status",
+            "0 running, 1 successful, 2 failed",
+            self.canary_status.clone(),
+        );
+        to.register(
+            "flagger_canary_weight",
+            "Weight of a workload",
+            self.canary_weight.clone(),
+        );
         to.register(
             "flagger_canary_metric_analysis",
             "Last value of a metric of the analysis",
@@ -125,11 +143,31 @@ impl Metrics {
             "Seconds spent on one check of the analysis",
             self.canary_duration.clone(),
         );
-        to.register("flagger_canary_successes", "Promoted releases", self.canary_successes.clone());
-        to.register("flagger_canary_failures", "Failed releases", self.canary_failures.clone());
-        to.register("sluice_writes", "Requests that wrote to the API server", self.writes.clone());
-        to.register("sluice_round_errors", "Rounds that ended with an error", self.round_errors.clone());
-        to.register("sluice_audit_broken", "Decisions that broke an invariant", self.audit_broken.clone());
+        to.register(
+            "flagger_canary_successes",
+            "Promoted releases",
+            self.canary_successes.clone(),
+        );
+        to.register(
+            "flagger_canary_failures",
+            "Failed releases",
+            self.canary_failures.clone(),
+        );
+        to.register(
+            "sluice_writes",
+            "Requests that wrote to the API server",
+            self.writes.clone(),
+        );
+        to.register(
+            "sluice_round_errors",
+            "Rounds that ended with an error",
+            self.round_errors.clone(),
+        );
+        to.register(
+            "sluice_audit_broken",
+            "Decisions that broke an invariant",
+            self.audit_broken.clone(),
+        );
     }
 
     /// The whole registry as OpenMetrics text.
@@ -141,19 +179,31 @@ impl Metrics {
 
     /// Counts the canaries of a namespace.
     pub fn set_total(&self, namespace: &str, count: usize) {
-        let labels = NamespaceLabels { namespace: namespace.to_owned() };
-        self.canary_total.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        let labels = NamespaceLabels {
+            namespace: namespace.to_owned(),
+        };
+        self.canary_total
+            .get_or_create(&labels)
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Sets the status gauge: 0 running, 1 successful, 2 failed.
     pub fn set_status(&self, namespace: &str, target: &str, value: i64) {
-        self.canary_status.get_or_create(&target_labels(namespace, target)).set(value);
+        self.canary_status
+            .get_or_create(&target_labels(namespace, target))
+            .set(value);
     }
 
     /// Sets both weights of a target, in percent.
     pub fn set_weights(&self, namespace: &str, target: &str, primary: i64, canary: i64) {
-        for (workload, weight) in [(format!("{target}-primary"), primary), (target.to_owned(), canary)] {
-            let labels = WorkloadLabels { workload, namespace: namespace.to_owned() };
+        for (workload, weight) in [
+            (format!("{target}-primary"), primary),
+            (target.to_owned(), canary),
+        ] {
+            let labels = WorkloadLabels {
+                workload,
+                namespace: namespace.to_owned(),
+            };
             self.canary_weight.get_or_create(&labels).set(weight);
         }
     }
@@ -165,16 +215,27 @@ impl Metrics {
             namespace: namespace.to_owned(),
             metric: metric.to_owned(),
         };
-        self.canary_metric_analysis.get_or_create(&labels).set(value);
+        self.canary_metric_analysis
+            .get_or_create(&labels)
+            .set(value);
     }
 
     /// Observes the time one check took, in seconds.
     pub fn observe_duration(&self, namespace: &str, target: &str, seconds: f64) {
-        self.canary_duration.get_or_create(&target_labels(namespace, target)).observe(seconds);
+        self.canary_duration
+            .get_or_create(&target_labels(namespace, target))
+            .observe(seconds);
     }
 
     /// Counts one ended release.
-    pub fn count_run(&self, namespace: &str, target: &str, strategy: &str, status: AnalysisStatus, is_success: bool) {
+    pub fn count_run(
+        &self,
+        namespace: &str,
+        target: &str,
+        strategy: &str,
+        status: AnalysisStatus,
+        is_success: bool,
+    ) {
         let analysis_status = match status {
             AnalysisStatus::Completed => "completed",
             AnalysisStatus::Skipped => "skipped",
@@ -185,7 +246,11 @@ impl Metrics {
             deployment_strategy: strategy.to_owned(),
             analysis_status: analysis_status.to_owned(),
         };
-        let family = if is_success { &self.canary_successes } else { &self.canary_failures };
+        let family = if is_success {
+            &self.canary_successes
+        } else {
+            &self.canary_failures
+        };
         family.get_or_create(&labels).inc();
     }
 
@@ -196,25 +261,36 @@ impl Metrics {
 
     /// Counts one round that ended with an error.
     pub fn count_round_error(&self, reason: &str) {
-        self.round_errors.get_or_create(&ReasonLabels { reason: reason.to_owned() }).inc();
+        self.round_errors
+            .get_or_create(&ReasonLabels {
+                reason: reason.to_owned(),
+            })
+            .inc();
     }
 
     /// Counts decisions that broke an invariant.
     pub fn count_audit(&self, broken: usize) {
-        self.audit_broken.inc_by(u64::try_from(broken).unwrap_or(u64::MAX));
+        self.audit_broken
+            .inc_by(u64::try_from(broken).unwrap_or(u64::MAX));
     }
 
     /// Removes the gauges of a target whose Canary is gone.
     pub fn forget(&self, namespace: &str, target: &str) {
         self.canary_status.remove(&target_labels(namespace, target));
         for workload in [format!("{target}-primary"), target.to_owned()] {
-            self.canary_weight.remove(&WorkloadLabels { workload, namespace: namespace.to_owned() });
+            self.canary_weight.remove(&WorkloadLabels {
+                workload,
+                namespace: namespace.to_owned(),
+            });
         }
     }
 }
 
 fn target_labels(namespace: &str, target: &str) -> TargetLabels {
-    TargetLabels { name: target.to_owned(), namespace: namespace.to_owned() }
+    TargetLabels {
+        name: target.to_owned(),
+        namespace: namespace.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -230,7 +306,13 @@ mod tests {
         metrics.set_analysis("test", "podinfo", "request-success-rate", 99.5);
         metrics.observe_duration("test", "podinfo", 0.2);
         metrics.count_run("test", "podinfo", "canary", AnalysisStatus::Completed, true);
-        metrics.count_run("test", "podinfo", "blue-green", AnalysisStatus::Skipped, false);
+        metrics.count_run(
+            "test",
+            "podinfo",
+            "blue-green",
+            AnalysisStatus::Skipped,
+            false,
+        );
         let text = metrics.encode().unwrap();
         for line in [
             "flagger_info{version=\"0.1.0\",mesh_provider=\"istio\"} 1",
@@ -243,10 +325,16 @@ mod tests {
             "flagger_canary_successes_total{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"canary\",analysis_status=\"completed\"} 1",
             "flagger_canary_failures_total{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"blue-green\",analysis_status=\"skipped\"} 1",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} not in\n{text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in\n{text}"
+            );
         }
         metrics.forget("test", "podinfo");
         let text = metrics.encode().unwrap();
-        assert!(!text.contains("flagger_canary_status{") && !text.contains("flagger_canary_weight{"), "{text}");
+        assert!(
+            !text.contains("flagger_canary_status{") && !text.contains("flagger_canary_weight{"),
+            "{text}"
+        );
     }
 }

@@ -29,8 +29,15 @@ struct Running {
 
 impl<K: Ord + Clone> Default for Queue<K> {
     fn default() -> Self {
-        let inner = Inner { due: BTreeMap::new(), order: BTreeSet::new(), running: BTreeMap::new() };
-        Self { inner: Mutex::new(inner), changed: Notify::new() }
+        let inner = Inner {
+            due: BTreeMap::new(),
+            order: BTreeSet::new(),
+            running: BTreeMap::new(),
+        };
+        Self {
+            inner: Mutex::new(inner),
+            changed: Notify::new(),
+        }
     }
 }
 
@@ -40,7 +47,9 @@ impl<K: Ord + Clone> Queue<K> {
         let mut inner = self.lock();
         if let Some(running) = inner.running.get_mut(key) {
             running.again = true;
-            running.woken.send_modify(|count| *count = count.wrapping_add(1));
+            running
+                .woken
+                .send_modify(|count| *count = count.wrapping_add(1));
             return;
         }
         inner.schedule(key, Instant::now());
@@ -80,7 +89,10 @@ impl<K: Ord + Clone> Queue<K> {
     /// Ends the round of `key`: due again at `next`, or at once if it was woken meanwhile.
     pub fn finish(&self, key: &K, next: Option<Instant>) {
         let mut inner = self.lock();
-        let again = inner.running.remove(key).is_some_and(|running| running.again);
+        let again = inner
+            .running
+            .remove(key)
+            .is_some_and(|running| running.again);
         let due = if again { Some(Instant::now()) } else { next };
         if let Some(due) = due {
             inner.schedule(key, due);
@@ -118,7 +130,13 @@ impl<K: Ord + Clone> Inner<K> {
             self.order.remove(&(due, key.clone()));
         }
         let (woken, receiver) = watch::channel(0);
-        self.running.insert(key.clone(), Running { again: false, woken });
+        self.running.insert(
+            key.clone(),
+            Running {
+                again: false,
+                woken,
+            },
+        );
         receiver
     }
 }
@@ -142,7 +160,11 @@ mod tests {
         queue.wake(&"a");
         woken.changed().await.unwrap();
         queue.finish(&"a", Some(start + Duration::from_secs(60)));
-        assert_eq!(queue.next().await.0, "a", "woken while it ran: at once, not in 60 s");
+        assert_eq!(
+            queue.next().await.0,
+            "a",
+            "woken while it ran: at once, not in 60 s"
+        );
         queue.finish(&"a", None);
         assert_eq!(queue.next().await.0, "b");
         assert_eq!(start.elapsed(), Duration::from_secs(5));

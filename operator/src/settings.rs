@@ -165,7 +165,9 @@ pub enum SettingsError {
         choice: &'static str,
     },
     /// Routing objects in another cluster.
-    #[error("flag -kubeconfig-service-mesh is {0:?}: routing objects in another cluster are not supported; remove it")]
+    #[error(
+        "flag -kubeconfig-service-mesh is {0:?}: routing objects in another cluster are not supported; remove it"
+    )]
     ServiceMeshCluster(String),
 }
 
@@ -187,13 +189,17 @@ impl Settings {
             });
         }
         let namespace = given(&args.namespace);
-        let lease_namespace = args
-            .enable_leader_election
-            .then(|| namespace.clone().unwrap_or_else(|| args.leader_election_namespace.clone()));
+        let lease_namespace = args.enable_leader_election.then(|| {
+            namespace
+                .clone()
+                .unwrap_or_else(|| args.leader_election_namespace.clone())
+        });
         Ok(Self {
             metrics_server: args.metrics_server.clone(),
             interval_min: duration("interval-min", &args.interval_min)?,
-            rounds_max: usize::from(args.threadiness.max(1)).saturating_mul(ROUNDS_PER_THREAD).min(ROUNDS_MAX),
+            rounds_max: usize::from(args.threadiness.max(1))
+                .saturating_mul(ROUNDS_PER_THREAD)
+                .min(ROUNDS_MAX),
             namespace,
             mesh_provider: args.mesh_provider.clone(),
             selector_labels,
@@ -204,7 +210,9 @@ impl Settings {
             lease_namespace,
             is_cross_namespace_refused: args.no_cross_namespace_refs,
             alerts: alerts(args, env),
-            event_webhook: env("EVENT_WEBHOOK_URL").and_then(|url| given(&url)).or_else(|| given(&args.event_webhook)),
+            event_webhook: env("EVENT_WEBHOOK_URL")
+                .and_then(|url| given(&url))
+                .or_else(|| given(&args.event_webhook)),
             cluster_name: given(&args.cluster_name),
             admin: Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, args.port))),
             log_level: log_level(&args.log_level)?,
@@ -222,7 +230,10 @@ impl Settings {
 
 fn alerts(args: &Args, env: &dyn Fn(&str) -> Option<String>) -> Alerts {
     let secret = |variable: &str, flag: &str| {
-        env(variable).and_then(|value| given(&value)).or_else(|| given(flag)).map(Redacted)
+        env(variable)
+            .and_then(|value| given(&value))
+            .or_else(|| given(flag))
+            .map(Redacted)
     };
     Alerts {
         slack_url: secret("SLACK_URL", &args.slack_url),
@@ -246,7 +257,11 @@ fn storage(args: &Args) -> Result<Storage, SettingsError> {
         value: args.storage_addr.clone(),
         choice: "an address such as \":9090\" or \"127.0.0.1:9090\"",
     })?;
-    Ok(Storage { path: given(&args.storage_path).map(PathBuf::from), addr, adv_addr: given(&args.storage_adv_addr) })
+    Ok(Storage {
+        path: given(&args.storage_path).map(PathBuf::from),
+        addr,
+        adv_addr: given(&args.storage_adv_addr),
+    })
 }
 
 fn log_level(word: &str) -> Result<LogLevel, SettingsError> {
@@ -281,36 +296,21 @@ fn given(text: &str) -> Option<String> {
 }
 
 fn words(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    list.split(',')
+        .map(str::trim)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn duration(flag: &'static str, value: &str) -> Result<Duration, SettingsError> {
-    parse_duration(value)
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| SettingsError::Duration { flag, value: value.to_owned() })
-}
-
-/// Reads Go's `1h2m3.5s`; units ms, s, m, h. None if it is not one or is out of range.
-fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at_checked(digits)?;
-        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
-        let (unit, next) = tail.split_at_checked(letters)?;
-        let unit_s = match unit {
-            "ms" => 0.001,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * unit_s).ok()?;
-        total = total.checked_add(part)?;
-        rest = next;
+    match api::duration::parse(value) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(_) | Err(_) => Err(SettingsError::Duration {
+            flag,
+            value: value.to_owned(),
+        }),
     }
-    (!text.is_empty()).then_some(total)
 }
 
 #[cfg(test)]
@@ -318,9 +318,15 @@ mod tests {
     use super::*;
 
     fn parse(line: &str, env: &[(&str, &str)]) -> Result<Settings, String> {
-        let argv = std::iter::once("operator").chain(line.split_whitespace()).map(str::to_owned);
+        let argv = std::iter::once("operator")
+            .chain(line.split_whitespace())
+            .map(str::to_owned);
         let args = Args::parse_go(argv).map_err(|error| error.to_string())?;
-        let lookup = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup = |name: &str| {
+            env.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        };
         Settings::parse(&args, &lookup).map_err(|error| error.to_string())
     }
 
@@ -328,10 +334,16 @@ mod tests {
     fn the_environment_wins_and_secrets_stay_hidden() {
         let settings = parse(
             "-slack-url=http://flag -event-webhook=http://flag",
-            &[("SLACK_URL", "http://token-in-env"), ("EVENT_WEBHOOK_URL", "http://env")],
+            &[
+                ("SLACK_URL", "http://token-in-env"),
+                ("EVENT_WEBHOOK_URL", "http://env"),
+            ],
         )
         .unwrap();
-        assert_eq!(settings.alerts.slack_url.as_ref().unwrap().reveal(), "http://token-in-env");
+        assert_eq!(
+            settings.alerts.slack_url.as_ref().unwrap().reveal(),
+            "http://token-in-env"
+        );
         assert_eq!(settings.event_webhook.as_deref(), Some("http://env"));
         assert!(!format!("{settings:?}").contains("token-in-env"));
     }
@@ -341,10 +353,20 @@ mod tests {
         for (line, expected) in [
             ("", None),
             ("-enable-leader-election", Some("kube-system")),
-            ("-enable-leader-election -leader-election-namespace=ops", Some("ops")),
-            ("-enable-leader-election -leader-election-namespace=ops -namespace=test", Some("test")),
+            (
+                "-enable-leader-election -leader-election-namespace=ops",
+                Some("ops"),
+            ),
+            (
+                "-enable-leader-election -leader-election-namespace=ops -namespace=test",
+                Some("test"),
+            ),
         ] {
-            assert_eq!(parse(line, &[]).unwrap().lease_namespace.as_deref(), expected, "{line}");
+            assert_eq!(
+                parse(line, &[]).unwrap().lease_namespace.as_deref(),
+                expected,
+                "{line}"
+            );
         }
     }
 
@@ -357,20 +379,13 @@ mod tests {
             ("-log-level=loud", "-log-level is \"loud\""),
             ("-selector-labels=,", "-selector-labels"),
             ("-storage-addr=nowhere", "-storage-addr"),
-            ("-kubeconfig-service-mesh=/other", "-kubeconfig-service-mesh"),
+            (
+                "-kubeconfig-service-mesh=/other",
+                "-kubeconfig-service-mesh",
+            ),
         ] {
             let error = parse(line, &[]).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");
-        }
-    }
-
-    #[test]
-    fn reads_durations_of_go() {
-        for (text, expected_ms) in [("10s", 10_000), ("1m30s", 90_000), ("1.5s", 1_500), ("250ms", 250), ("1h", 3_600_000)] {
-            assert_eq!(parse_duration(text), Some(Duration::from_millis(expected_ms)), "{text}");
-        }
-        for text in ["", "10", "s", "1x", "1..2s", "1e3s", "99999999999999999999999h"] {
-            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 }

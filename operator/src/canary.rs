@@ -1,0 +1,330 @@
+//! Reconciles one Canary: observe, ask, decide, act, record. A table of contents.
+//!
+//! What is decided is `rollout`'s; how things are looked at, written and told is in the
+//! files below. Rounds of one Canary never overlap (`queue.rs`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use chrono::{DateTime, Utc};
+use rollout::{Answers, Decision, Defaults, World};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::events::Recorder;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::world::Caches;
+use crate::world::key::Key;
+
+pub mod act;
+mod agreed;
+mod ask;
+pub mod build;
+mod configs;
+mod finalizer;
+mod observe;
+mod record;
+mod subject;
+
+use act::{ActError, Writer};
+use ask::Asked;
+use observe::Unobserved;
+use subject::{Reading, Subject};
+
+/// Event webhooks that are told at once.
+pub const TELLING_MAX: usize = 64;
+/// First and longest pause after a round that failed.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_LONGEST: Duration = Duration::from_secs(60);
+/// Pause after a conflict: the caches hold the newer object by then.
+const RACE_PAUSE: Duration = Duration::from_millis(20);
+/// Conflicts in a row after which they count as failures.
+const RACES_MAX: u32 = 20;
+
+/// What every round needs.
+pub struct Context {
+    /// What was typed.
+    pub settings: Settings,
+    /// What canaries fall back to.
+    pub defaults: Defaults,
+    /// The time.
+    pub clock: Clock,
+    /// What the watches know.
+    pub caches: Arc<Caches>,
+    /// Reads and writes objects.
+    pub writer: Writer,
+    /// The way to metric servers and webhooks.
+    pub outbound: Arc<dyn analysis::Outbound>,
+    /// Metrics.
+    pub metrics: Arc<Metrics>,
+    /// Tasks that a round leaves behind.
+    pub tasks: TaskTracker,
+    events: Recorder,
+    configs: configs::Configs,
+    agreed: agreed::Agreed,
+    telling: Arc<Semaphore>,
+    memory: Mutex<HashMap<Key, Memory>>,
+}
+
+/// What is kept of a canary between its rounds.
+#[derive(Default)]
+struct Memory {
+    answers: Answers,
+    failures: u32,
+    races: u32,
+    target: String,
+    is_alert_told: bool,
+}
+
+/// Why a round ended early.
+enum Cut {
+    Failed(ActError),
+    Stalled(subject::Stall),
+    Interrupted,
+}
+
+impl From<ActError> for Cut {
+    fn from(error: ActError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Unobserved> for Cut {
+    fn from(why: Unobserved) -> Self {
+        match why {
+            Unobserved::Failed(error) => Self::Failed(error.into()),
+            Unobserved::Stalled(stall) => Self::Stalled(stall),
+        }
+    }
+}
+
+impl Context {
+    /// A context with nothing remembered.
+    pub fn new(
+        settings: Settings,
+        clock: Clock,
+        caches: Arc<Caches>,
+        writer: Writer,
+        outbound: Arc<dyn analysis::Outbound>,
+        metrics: Arc<Metrics>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let defaults = Defaults {
+            provider: settings.mesh_provider.clone(),
+            metrics_server: settings.metrics_server.clone(),
+            interval_min: chrono::TimeDelta::from_std(settings.interval_min)
+                .unwrap_or(chrono::TimeDelta::MAX),
+            is_cross_namespace_blocked: settings.is_cross_namespace_refused,
+        };
+        Self {
+            settings,
+            defaults,
+            clock,
+            caches,
+            writer,
+            outbound,
+            metrics,
+            tasks,
+            events: Recorder::default(),
+            configs: configs::Configs::default(),
+            agreed: agreed::Agreed::default(),
+            telling: Arc::new(Semaphore::new(TELLING_MAX)),
+            memory: Mutex::default(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<Key, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One round of one Canary; gives the time of the next, if one is due without a change.
+pub async fn reconcile(
+    ctx: &Context,
+    key: &Key,
+    mut woken: watch::Receiver<u64>,
+) -> Option<DateTime<Utc>> {
+    count_canaries(ctx, key);
+    let mut subject = match subject::read(&ctx.caches, &ctx.defaults, key) {
+        Reading::Gone => return forget(ctx, key),
+        Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
+        Reading::Ready(subject) => subject,
+    };
+    let mut memory = ctx.memory().remove(key).unwrap_or_default();
+    tell_missing_alerts(ctx, &subject, &mut memory).await;
+    let round = round(ctx, &mut subject, &mut memory.answers, &mut woken).await;
+    let next = after(ctx, &subject, &mut memory, round).await;
+    memory.target.clone_from(&subject.spec.target.name);
+    ctx.memory().insert(key.clone(), memory);
+    next
+}
+
+async fn round(
+    ctx: &Context,
+    subject: &mut Subject,
+    answers: &mut Answers,
+    woken: &mut watch::Receiver<u64>,
+) -> Result<Decision, Cut> {
+    let world = observe::observe(ctx, subject).await?;
+    let at = match ask::ask(ctx, subject, &world, answers, woken).await {
+        Asked::All { at } => at,
+        Asked::Interrupted => return Err(Cut::Interrupted),
+    };
+    let next = decide(ctx, subject, &world, answers, at);
+    act::act(ctx, subject, &next.actions).await?;
+    record::record(ctx, subject, &next).await?;
+    Ok(next)
+}
+
+/// Decides, and has the decision checked a second way.
+fn decide(
+    ctx: &Context,
+    subject: &Subject,
+    world: &World,
+    answers: &Answers,
+    at: DateTime<Utc>,
+) -> Decision {
+    let next = rollout::decide::decide(&subject.spec, &subject.state, world, answers, at);
+    let broken = rollout::audit::audit(&subject.spec, &subject.state, world, &next);
+    for broken in &broken {
+        let (invariant, detail) = (broken.invariant, &broken.detail);
+        tracing::error!(
+            canary = subject.spec.dotted(),
+            invariant,
+            detail,
+            "Decision broke an invariant; holding."
+        );
+    }
+    ctx.metrics.count_audit(broken.len());
+    if broken.is_empty() {
+        return next;
+    }
+    Decision {
+        state: subject.state.clone(),
+        actions: Vec::new(),
+        wake: chrono::TimeDelta::from_std(RETRY_LONGEST)
+            .ok()
+            .and_then(|pause| at.checked_add_signed(pause)),
+        ..next
+    }
+}
+
+/// What follows a round.
+async fn after(
+    ctx: &Context,
+    subject: &Subject,
+    memory: &mut Memory,
+    round: Result<Decision, Cut>,
+) -> Option<DateTime<Utc>> {
+    let now = ctx.clock.now();
+    let in_a = |pause: Duration| now.checked_add_signed(chrono::TimeDelta::from_std(pause).ok()?);
+    match round {
+        Ok(next) => {
+            memory.failures = 0;
+            memory.races = 0;
+            if next.wake.is_none() && next.state.run().is_none() {
+                memory.answers = Answers::default();
+            }
+            next.wake
+        }
+        Err(Cut::Interrupted) => Some(now),
+        Err(Cut::Stalled(stall)) => {
+            let value = ctx
+                .caches
+                .canaries
+                .read(&subject.key, crate::world::canary::CanarySeen::value);
+            match value {
+                Some(value) => stall_round(ctx, &subject.key, &value, &stall).await,
+                None => None,
+            }
+        }
+        Err(Cut::Failed(error)) if error.is_race() && memory.races < RACES_MAX => {
+            memory.races = memory.races.saturating_add(1);
+            tracing::debug!(canary = subject.spec.dotted(), %error, "Decided on what is no longer there; again.");
+            in_a(RACE_PAUSE)
+        }
+        Err(Cut::Failed(error)) => {
+            memory.failures = memory.failures.saturating_add(1);
+            ctx.metrics.count_round_error(error.reason());
+            record::failed(ctx, subject, &error, memory.failures).await;
+            in_a(pause(memory.failures, &subject.key))
+        }
+    }
+}
+
+/// Grows with the failures in a row, with jitter that differs from canary to canary.
+fn pause(failures: u32, key: &Key) -> Duration {
+    let seed = crate::digest::short_of(key.to_string().as_bytes());
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(RETRY_FIRST)
+        .with_max_delay(RETRY_LONGEST)
+        .with_jitter()
+        .with_jitter_seed(seed)
+        .without_max_times();
+    let place = usize::try_from(failures.saturating_sub(1).min(32)).unwrap_or_default();
+    pauses.build().nth(place).unwrap_or(RETRY_LONGEST)
+}
+
+/// A Canary that is not followed: told, and let go if it is being deleted.
+async fn stall_round(
+    ctx: &Context,
+    key: &Key,
+    value: &serde_json::Value,
+    stall: &subject::Stall,
+) -> Option<DateTime<Utc>> {
+    let told = if crate::json::str_at(value, "/metadata/deletionTimestamp").is_empty() {
+        record::stalled(ctx, key, value, stall).await
+    } else {
+        finalizer::let_go(ctx, key, value).await
+    };
+    let error = told.err()?;
+    if !error.is_race() {
+        ctx.metrics.count_round_error(error.reason());
+        tracing::warn!(canary = %key, error = crate::error::chain(&error), "Stalled canary not told; retrying.");
+    }
+    let pause = if error.is_race() {
+        RACE_PAUSE
+    } else {
+        RETRY_LONGEST
+    };
+    ctx.clock
+        .now()
+        .checked_add_signed(chrono::TimeDelta::from_std(pause).ok()?)
+}
+
+/// Forgets a deleted Canary.
+fn forget(ctx: &Context, key: &Key) -> Option<DateTime<Utc>> {
+    ctx.caches.relations.remove(key);
+    if let Some(memory) = ctx.memory().remove(key) {
+        ctx.metrics.forget(&key.namespace, &memory.target);
+    }
+    None
+}
+
+fn count_canaries(ctx: &Context, key: &Key) {
+    let is_here = |other: &Key| other.namespace == key.namespace;
+    let count = ctx.caches.canaries.fold(0, |sum: usize, other, _| {
+        sum.saturating_add(usize::from(is_here(other)))
+    });
+    ctx.metrics.set_total(&key.namespace, count);
+}
+
+/// Alerts that nobody would send are told once, so that their absence surprises no one.
+async fn tell_missing_alerts(ctx: &Context, subject: &Subject, memory: &mut Memory) {
+    let has_alerts = subject
+        .canary
+        .analysis()
+        .is_some_and(|analysis| !analysis.alerts.is_empty());
+    if has_alerts && !memory.is_alert_told {
+        memory.is_alert_told = true;
+        let text = format!(
+            "canary {}: spec.analysis.alerts is given, but this version sends no alerts; use webhooks of type event",
+            subject.key
+        );
+        act::tell::event(ctx, subject, true, &text, subject.state.phase()).await;
+    }
+}

@@ -1,0 +1,165 @@
+//! Acts: carries out the actions of one decision, in order; the first failure ends the round.
+//!
+//! Each action looks at what is there first and writes only a difference, so that doing it
+//! twice is doing it once. It chooses nothing.
+
+use rollout::Action;
+use rollout::world::Snapshot;
+use thiserror::Error;
+
+use super::Context;
+use super::finalizer;
+use super::subject::Subject;
+
+mod configs;
+mod routes;
+mod scaler;
+mod services;
+pub mod tell;
+mod workload;
+pub mod write;
+
+pub use write::{WriteError, Writer};
+
+/// What the finalizer shares with the actions.
+pub(super) mod reverting {
+    pub(in crate::canary) use super::routes::restore;
+    pub(in crate::canary) use super::workload::{change, replicas_from_zero};
+}
+
+/// Why an action was not carried out.
+#[derive(Debug, Error)]
+pub enum ActError {
+    /// A request failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The target is not what was decided on: decide again.
+    #[error("the target changed while it was copied")]
+    TargetMoved,
+    /// An object that the action needs is not there.
+    #[error("failed to {verb}: {object} does not exist")]
+    Absent {
+        /// What was to be done.
+        verb: &'static str,
+        /// What is missing.
+        object: String,
+    },
+    /// The object cannot be built.
+    #[error(transparent)]
+    Build(#[from] super::build::BuildError),
+    /// The route cannot be worded.
+    #[error("canary {canary}: {source}")]
+    Render {
+        /// The canary.
+        canary: String,
+        /// Why.
+        source: mesh_adapters::RenderError,
+    },
+    /// The routing objects cannot be read yet.
+    #[error("failed to read the routes of canary {canary}: {why}")]
+    Routes {
+        /// The canary.
+        canary: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl ActError {
+    /// Whether it says no more than that something moved: decide again at once, tell nobody.
+    pub fn is_race(&self) -> bool {
+        match self {
+            Self::TargetMoved | Self::Write(WriteError::Conflict { .. }) => true,
+            Self::Write(
+                WriteError::Deposed { .. }
+                | WriteError::Missing { .. }
+                | WriteError::Refused { .. }
+                | WriteError::Unreachable { .. },
+            )
+            | Self::Absent { .. }
+            | Self::Build(_)
+            | Self::Render { .. }
+            | Self::Routes { .. } => false,
+        }
+    }
+
+    /// One word for metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Write(WriteError::Deposed { .. }) => "Deposed",
+            Self::Write(WriteError::Conflict { .. }) => "Conflict",
+            Self::Write(WriteError::Missing { .. }) | Self::Absent { .. } => "Missing",
+            Self::Write(WriteError::Refused { .. }) => "Refused",
+            Self::Write(WriteError::Unreachable { .. }) => "Unreachable",
+            Self::TargetMoved => "TargetMoved",
+            Self::Build(_) => "TargetUnusable",
+            Self::Render { .. } => "InvalidSpec",
+            Self::Routes { .. } => "RoutesUnread",
+        }
+    }
+}
+
+/// Carries out the actions.
+pub async fn act(ctx: &Context, subject: &mut Subject, actions: &[Action]) -> Result<(), ActError> {
+    for action in actions {
+        carry_out(ctx, subject, action).await?;
+    }
+    Ok(())
+}
+
+async fn carry_out(ctx: &Context, subject: &mut Subject, action: &Action) -> Result<(), ActError> {
+    match action {
+        Action::AddFinalizer => finalizer::set(ctx, subject, true).await,
+        Action::RemoveFinalizer => finalizer::set(ctx, subject, false).await,
+        Action::Services => services::ensure_pair(ctx, subject).await,
+        Action::Primary { from } => workload::ensure_primary(ctx, subject, from).await,
+        Action::Adopt { snapshot } => workload::adopt(ctx, subject, snapshot).await,
+        Action::Apex => services::ensure_apex(ctx, subject).await,
+        Action::Routes(split) => routes::ensure(ctx, subject, *split).await,
+        Action::ScaleTarget(scale) => workload::scale_target(ctx, subject, *scale).await,
+        Action::ScalePrimary { replicas_min } => {
+            workload::scale_primary(ctx, subject, *replicas_min).await
+        }
+        Action::PrimaryScaler { update } => scaler::ensure(ctx, subject, *update).await,
+        // Only KEDA's ScaledObject is paused, and that kind is refused before (see `subject.rs`).
+        Action::PauseScaler | Action::ResumeScaler => Ok(()),
+        Action::Promote { snapshot } => workload::promote(ctx, subject, snapshot).await,
+        Action::RevertTarget => finalizer::revert_target(ctx, subject).await,
+        Action::RevertApex => finalizer::revert_apex(ctx, subject).await,
+        Action::RevertRoutes => finalizer::revert_routes(ctx, subject).await,
+        Action::RunHooks { hooks, phase } => {
+            tell::run_hooks(ctx, subject, hooks, *phase).await;
+            Ok(())
+        }
+        Action::Event {
+            warning,
+            text,
+            phase,
+        } => {
+            tell::event(ctx, subject, *warning, text, *phase).await;
+            Ok(())
+        }
+        Action::Alert {
+            severity,
+            text,
+            has_fields: _,
+        } => {
+            tracing::debug!(
+                canary = subject.spec.dotted(),
+                ?severity,
+                text,
+                "Alert not sent: none is configured."
+            );
+            Ok(())
+        }
+        Action::Count { success, skipped } => {
+            tell::count(ctx, subject, *success, *skipped);
+            Ok(())
+        }
+    }
+}
+
+/// What a snapshot's config keys name: `configmap/<name>`, `secret/<name>`.
+fn is_in(snapshot: &Snapshot, config: &super::build::config::ConfigRef) -> bool {
+    snapshot.configs.contains_key(&config.key())
+}

@@ -1,0 +1,104 @@
+//! Writes the routing objects, only where they differ. The words are the adapters'.
+
+use kube::api::ApiResource;
+use mesh_adapters::differs;
+use rollout::Split;
+use serde_json::{Value, json};
+
+use super::super::observe::{key_of, live, resource_of, route};
+use super::{ActError, Context, Subject};
+use crate::json::str_at;
+use crate::world::store::Known;
+
+/// The routing objects as rendered, with this split.
+pub(super) async fn ensure(ctx: &Context, subject: &Subject, split: Split) -> Result<(), ActError> {
+    let render = |source| ActError::Render {
+        canary: subject.key.to_string(),
+        source,
+    };
+    let selector = match ctx.caches.deployments.get(&subject.target()) {
+        Known::Present(seen) => seen.selector,
+        Known::Absent | Known::Unread(_) => None,
+    };
+    let mut route = route(subject, selector.as_ref()).map_err(render)?;
+    route.split = split;
+    let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
+        canary: subject.key.to_string(),
+        why: why.unwrap_or_else(|| "the watch has not listed them yet".to_owned()),
+    })?;
+    let resources: Vec<ApiResource> = subject
+        .adapter
+        .objects(&route)
+        .iter()
+        .map(resource_of)
+        .collect();
+    for manifest in subject.adapter.render(&route, &live).map_err(render)? {
+        let found = live.of(&manifest);
+        if !differs(&manifest, found) {
+            continue;
+        }
+        let kind = str_at(&manifest, "/kind");
+        let Some(resource) = resources.iter().find(|resource| resource.kind == kind) else {
+            let why =
+                format!("the adapter gave a {kind}, which it does not name among its objects");
+            return Err(ActError::Routes {
+                canary: subject.key.to_string(),
+                why,
+            });
+        };
+        ctx.writer
+            .apply(resource, &conditional(manifest.clone(), found))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Carries the resourceVersion that the decision saw, so that a late write of another cannot
+/// be undone unseen.
+fn conditional(mut manifest: Value, live: Option<&Value>) -> Value {
+    let version = live
+        .map(|live| str_at(live, "/metadata/resourceVersion"))
+        .unwrap_or_default();
+    if let (false, Some(metadata)) = (
+        version.is_empty(),
+        manifest.get_mut("metadata").and_then(Value::as_object_mut),
+    ) {
+        metadata.insert("resourceVersion".to_owned(), json!(version));
+    }
+    manifest
+}
+
+/// Puts the routing objects back as they were before us.
+pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
+    let render = |source| ActError::Render {
+        canary: subject.key.to_string(),
+        source,
+    };
+    let route = route(subject, None).map_err(render)?;
+    let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
+        canary: subject.key.to_string(),
+        why: why.unwrap_or_default(),
+    })?;
+    for replacement in subject.adapter.restore(&route, &live) {
+        let (resource, key) = (
+            resource_of(&replacement.object),
+            key_of(&replacement.object),
+        );
+        let Some(mut object) = ctx.writer.get(&resource, &key).await? else {
+            continue;
+        };
+        if let Some(annotations) = object
+            .pointer_mut("/metadata/annotations")
+            .and_then(Value::as_object_mut)
+        {
+            for name in &replacement.annotations_dropped {
+                annotations.remove(name);
+            }
+        }
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("spec".to_owned(), replacement.spec);
+        }
+        ctx.writer.replace(&resource, &object).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! Builds the primary Deployment: at its creation, and at each promotion.
+//!
+//! It decides nothing: which version of the target may be copied is the rollout's to say.
+
+use serde_json::{Map, Value, json};
+
+use super::config::ConfigRef;
+use super::{Owner, REVISION_ANNOTATION, Selector, included, primary_name, without_toolkit};
+use crate::json::{int_at, list_at_mut, map_at, str_at};
+
+/// What the primary takes from elsewhere than the target.
+pub struct Plan<'a> {
+    /// The Canary.
+    pub owner: &'a Owner,
+    /// The label that tells the pods apart.
+    pub selector: &'a Selector,
+    /// All keys that may be a selector label: affinity rules are rewritten for each.
+    pub selector_labels: &'a [String],
+    /// Prefixes of labels and annotations to copy.
+    pub include_label_prefix: &'a [String],
+    /// Tracked ConfigMaps and Secrets: the primary reads copies of them.
+    pub tracked: &'a [ConfigRef],
+    /// Text of the revision annotation.
+    pub snapshot: String,
+    /// A fresh UUID: it rolls the primary's pods even if nothing else changed.
+    pub flagger_id: String,
+    /// Whether an autoscaler sets the replicas.
+    pub has_autoscaler: bool,
+}
+
+/// The primary as it is created from `target`.
+pub fn create(target: &Value, plan: &Plan<'_>) -> Value {
+    let replicas = int_at(target, "/spec/replicas")
+        .filter(|count| *count > 0)
+        .unwrap_or(1);
+    let mut annotations = without_toolkit(map_at(target, "/metadata/annotations"));
+    annotations.insert(REVISION_ANNOTATION.to_owned(), json!(plan.snapshot));
+    let mut spec = copied_spec(target);
+    spec.insert("replicas".to_owned(), json!(replicas));
+    spec.insert(
+        "selector".to_owned(),
+        json!({"matchLabels": {&plan.selector.key: plan.selector.primary_value()}}),
+    );
+    spec.insert("template".to_owned(), template(target, plan));
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": primary_name(str_at(target, "/metadata/name")),
+            "namespace": plan.owner.namespace,
+            "labels": labels(target, plan),
+            "annotations": annotations,
+            "ownerReferences": [plan.owner.reference()],
+        },
+        "spec": spec,
+    })
+}
+
+/// The primary as it is after promotion: `live` with everything of `target` that is promoted.
+pub fn promote(target: &Value, live: &Value, plan: &Plan<'_>) -> Value {
+    let mut annotations = included(
+        map_at(target, "/metadata/annotations"),
+        plan.include_label_prefix,
+    );
+    annotations.insert(REVISION_ANNOTATION.to_owned(), json!(plan.snapshot));
+    let mut metadata = map_at(live, "/metadata");
+    metadata.remove("managedFields");
+    metadata.insert("labels".to_owned(), Value::Object(labels(target, plan)));
+    metadata.insert("annotations".to_owned(), Value::Object(annotations));
+    let mut spec = map_at(live, "/spec");
+    for field in COPIED {
+        spec.remove(field);
+    }
+    spec.append(&mut copied_spec(target));
+    if !plan.has_autoscaler
+        && let Some(replicas) = target.pointer("/spec/replicas")
+    {
+        spec.insert("replicas".to_owned(), replicas.clone());
+    }
+    spec.insert("template".to_owned(), template(target, plan));
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+}
+
+/// Fields of `spec` that are the target's, as they are.
+const COPIED: [&str; 4] = [
+    "progressDeadlineSeconds",
+    "minReadySeconds",
+    "revisionHistoryLimit",
+    "strategy",
+];
+
+fn copied_spec(target: &Value) -> Map<String, Value> {
+    COPIED
+        .iter()
+        .filter_map(|field| Some(((*field).to_owned(), target.get("spec")?.get(field)?.clone())))
+        .collect()
+}
+
+fn labels(target: &Value, plan: &Plan<'_>) -> Map<String, Value> {
+    let mut labels = included(
+        map_at(target, "/metadata/labels"),
+        plan.include_label_prefix,
+    );
+    labels.insert(
+        plan.selector.key.clone(),
+        json!(plan.selector.primary_value()),
+    );
+    labels
+}
+
+fn template(target: &Value, plan: &Plan<'_>) -> Value {
+    let mut template = target
+        .pointer("/spec/template")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
+    let mut labels = without_toolkit(map_at(&template, "/metadata/labels"));
+    labels.insert(
+        plan.selector.key.clone(),
+        json!(plan.selector.primary_value()),
+    );
+    let mut annotations = without_toolkit(map_at(&template, "/metadata/annotations"));
+    annotations.insert("flagger-id".to_owned(), json!(plan.flagger_id));
+    if let Some(template) = template.as_object_mut() {
+        template.insert(
+            "metadata".to_owned(),
+            json!({"labels": labels, "annotations": annotations}),
+        );
+    }
+    if let Some(spec) = template.get_mut("spec") {
+        super::config::rename(spec, plan.tracked);
+        rewrite_affinity(spec, str_at(target, "/metadata/name"), plan.selector_labels);
+    }
+    template
+}
+
+/// Points spread and anti-affinity rules at the primary's own pods. podAffinity stays.
+fn rewrite_affinity(pod: &mut Value, target: &str, keys: &[String]) {
+    for constraint in list_at_mut(pod, "/topologySpreadConstraints") {
+        rewrite_selector(constraint.get_mut("labelSelector"), target, keys);
+    }
+    for term in list_at_mut(
+        pod,
+        "/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution",
+    ) {
+        rewrite_selector(term.get_mut("labelSelector"), target, keys);
+    }
+    for term in list_at_mut(
+        pod,
+        "/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution",
+    ) {
+        rewrite_selector(
+            term.pointer_mut("/podAffinityTerm/labelSelector"),
+            target,
+            keys,
+        );
+    }
+}
+
+fn rewrite_selector(selector: Option<&mut Value>, target: &str, keys: &[String]) {
+    let Some(selector) = selector else { return };
+    if let Some(labels) = selector
+        .get_mut("matchLabels")
+        .and_then(Value::as_object_mut)
+    {
+        for (key, value) in labels {
+            if keys.contains(key) && value.as_str() == Some(target) {
+                *value = json!(primary_name(target));
+            }
+        }
+    }
+    for expression in list_at_mut(selector, "/matchExpressions") {
+        if !keys.iter().any(|key| key == str_at(expression, "/key")) {
+            continue;
+        }
+        let found = list_at_mut(expression, "/values").find(|value| value.as_str() == Some(target));
+        if let Some(value) = found {
+            *value = json!(primary_name(target));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config;
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn target() -> Value {
+        json!({
+            "kind": "Deployment",
+            "metadata": {
+                "name": "podinfo", "namespace": "test",
+                "labels": {"app": "podinfo", "team": "a", "kustomize.toolkit.fluxcd.io/name": "apps"},
+                "annotations": {"team/mail": "a@b", "kustomize.toolkit.fluxcd.io/ssa": "merge"},
+            },
+            "spec": {
+                "replicas": 0, "minReadySeconds": 5,
+                "selector": {"matchLabels": {"app": "podinfo", "tier": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "podinfo", "tier": "web"}, "annotations": {"flagger-id": "old", "a": "b"}},
+                    "spec": {
+                        "containers": [{"name": "podinfod", "image": "podinfo:2", "envFrom": [{"configMapRef": {"name": "env"}}]}],
+                        "topologySpreadConstraints": [{"labelSelector": {"matchLabels": {"app": "podinfo", "x": "podinfo"}}}],
+                        "affinity": {
+                            "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {"matchLabels": {"app": "podinfo"}}}]},
+                            "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"podAffinityTerm":
+                                {"labelSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["other", "podinfo"]}]}}}]},
+                        },
+                    },
+                },
+            },
+        })
+    }
+
+    fn check(prefixes: &[&str], has_autoscaler: bool, live: Option<&Value>, expected: &Expect) {
+        let target = target();
+        let selector_labels = ["app".to_owned(), "name".to_owned()];
+        let owner = Owner {
+            name: "podinfo".into(),
+            namespace: "test".into(),
+            uid: "u1".into(),
+        };
+        let plan = Plan {
+            owner: &owner,
+            selector: &Selector::find(&target, "Deployment", "podinfo", &selector_labels).unwrap(),
+            selector_labels: &selector_labels,
+            include_label_prefix: &prefixes.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>(),
+            tracked: &config::references(&target["spec"]["template"]),
+            snapshot: "digest".into(),
+            flagger_id: "id-1".into(),
+            has_autoscaler,
+        };
+        let built = match live {
+            None => create(&target, &plan),
+            Some(live) => promote(&target, live, &plan),
+        };
+        expected.assert_eq(&serde_json::to_string_pretty(&built).unwrap());
+    }
+
+    #[test]
+    fn is_created_from_the_target() {
+        check(&[], false, None, &expect![[r#""#]]);
+    }
+
+    #[test]
+    fn is_promoted_in_place() {
+        let live = json!({
+            "metadata": {"name": "podinfo-primary", "namespace": "test", "uid": "u9", "resourceVersion": "7",
+                "labels": {"old": "x"}, "annotations": {"old": "x"}, "managedFields": [{}]},
+            "spec": {"replicas": 3, "strategy": {"type": "Recreate"}, "selector": {"matchLabels": {"app": "podinfo-primary"}},
+                "template": {"spec": {"containers": [{"name": "gone"}]}}},
+            "status": {"replicas": 3},
+        });
+        check(&["team"], true, Some(&live), &expect![[r#""#]]);
+    }
+}

@@ -1,0 +1,182 @@
+//! Puts back what was there before the canary, when it is deleted with `revertOnDeletion`.
+//!
+//! The order, and when it may go on, is the rollout's to say; each step here is safe twice.
+
+use serde_json::{Value, json};
+
+use super::Context;
+use super::act::ActError;
+use super::act::reverting::{change, replicas_from_zero, restore};
+use super::build::LAST_APPLIED;
+use super::build::service::{Plan, Role, repair};
+use super::observe::FINALIZER;
+use super::subject::Subject;
+use crate::json::{list_at, str_at};
+use crate::world::key::Key;
+use crate::world::kind;
+use crate::world::store::Known;
+
+/// Puts the finalizer on the Canary, or takes it off.
+pub(super) async fn set(
+    ctx: &Context,
+    subject: &mut Subject,
+    wanted: bool,
+) -> Result<(), ActError> {
+    let mut names = subject
+        .canary
+        .metadata
+        .finalizers
+        .clone()
+        .unwrap_or_default();
+    if names.iter().any(|name| name == FINALIZER) == wanted {
+        return Ok(());
+    }
+    names.retain(|name| name != FINALIZER);
+    if wanted {
+        names.push(FINALIZER.to_owned());
+    }
+    let patch = json!({"metadata": {"finalizers": names, "resourceVersion": subject.version}});
+    let written = ctx
+        .writer
+        .merge(&kind::canary(), &subject.key, &patch)
+        .await?;
+    // The status write of this round depends on the version that this write made.
+    subject.version = str_at(&written, "/metadata/resourceVersion").to_owned();
+    subject.canary.metadata.finalizers = Some(names);
+    Ok(())
+}
+
+/// The target runs as many replicas as the primary.
+pub(super) async fn revert_target(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
+    let Known::Present(target) = ctx.caches.deployments.get(&subject.target()) else {
+        return Ok(());
+    };
+    let replicas = match ctx.caches.deployments.get(&subject.primary()) {
+        Known::Present(primary) if primary.replicas > 0 => primary.replicas,
+        Known::Present(_) | Known::Absent | Known::Unread(_) if target.replicas > 0 => {
+            return Ok(());
+        }
+        Known::Present(_) | Known::Absent | Known::Unread(_) => replicas_from_zero(ctx, subject),
+    };
+    if target.replicas == replicas {
+        return Ok(());
+    }
+    change(ctx, subject, false, json!({"spec": {"replicas": replicas}})).await
+}
+
+/// The apex Service selects the target again, when it is the user's own.
+pub(super) async fn revert_apex(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
+    let (Known::Present(target), Some(service)) = (
+        ctx.caches.deployments.get(&subject.target()),
+        &subject.canary.spec.service,
+    ) else {
+        return Ok(());
+    };
+    let Some(selector) = &target.selector else {
+        return Ok(());
+    };
+    let key = subject.key.sibling(&subject.spec.apex);
+    let Some(live) = ctx.writer.get(&kind::service(), &key).await? else {
+        return Ok(());
+    };
+    if is_of_a_canary(&live) {
+        return Ok(());
+    }
+    let patch = match original_selector(&live) {
+        Some(original) if live.pointer("/spec/selector") == Some(&original) => None,
+        Some(original) => Some(json!({
+            "metadata": {"resourceVersion": str_at(&live, "/metadata/resourceVersion")},
+            "spec": {"selector": without_others(&live, original)},
+        })),
+        None => {
+            let plan = Plan {
+                owner: &subject.owner,
+                apex: &subject.spec.apex,
+                service,
+                selector,
+                ports: &target.ports,
+            };
+            let mut wanted = plan.build(Role::Canary);
+            if let Some(metadata) = wanted.get_mut("metadata") {
+                *metadata =
+                    json!({"name": subject.spec.apex, "namespace": subject.owner.namespace});
+            }
+            repair(&live, &wanted, service, &subject.owner)
+        }
+    };
+    if let Some(patch) = patch {
+        ctx.writer.merge(&kind::service(), &key, &patch).await?;
+    }
+    Ok(())
+}
+
+/// The routing objects as they were before us.
+pub(super) async fn revert_routes(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
+    restore(ctx, subject).await
+}
+
+/// Lets a Canary go that cannot be followed: its target gets its replicas back, for nothing
+/// else can be told from a spec that is not understood.
+pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<(), ActError> {
+    let finalizers = list_at(value, "/metadata/finalizers");
+    if !finalizers
+        .iter()
+        .any(|name| name.as_str() == Some(FINALIZER))
+    {
+        return Ok(());
+    }
+    let target = key.sibling(str_at(value, "/spec/targetRef/name"));
+    let replicas_of = |key: &Key| ctx.caches.deployments.read(key, |seen| seen.replicas);
+    if replicas_of(&target) == Some(0) {
+        let primary = key.sibling(&super::build::primary_name(&target.name));
+        let replicas = replicas_of(&primary).unwrap_or(1).max(1);
+        let version = ctx.caches.deployments.version(&target);
+        let patch =
+            json!({"metadata": {"resourceVersion": version}, "spec": {"replicas": replicas}});
+        ctx.writer
+            .merge(&kind::deployment(), &target, &patch)
+            .await?;
+    }
+    let rest: Vec<_> = finalizers
+        .iter()
+        .filter(|name| name.as_str() != Some(FINALIZER))
+        .collect();
+    let version = str_at(value, "/metadata/resourceVersion");
+    let patch = json!({"metadata": {"finalizers": rest, "resourceVersion": version}});
+    ctx.writer.merge(&kind::canary(), key, &patch).await?;
+    Ok(())
+}
+
+fn is_of_a_canary(object: &Value) -> bool {
+    list_at(object, "/metadata/ownerReferences")
+        .iter()
+        .any(|owner| {
+            str_at(owner, "/kind") == "Canary"
+                && owner.get("controller").and_then(Value::as_bool) == Some(true)
+        })
+}
+
+/// The selector that the user applied with kubectl.
+fn original_selector(live: &Value) -> Option<Value> {
+    let text = live
+        .get("metadata")?
+        .get("annotations")?
+        .get(LAST_APPLIED)?
+        .as_str()?;
+    let applied: Value = serde_json::from_str(text).ok()?;
+    applied
+        .pointer("/spec/selector")
+        .filter(|selector| selector.is_object())
+        .cloned()
+}
+
+/// A merge patch keeps keys that it does not name: null takes them away.
+fn without_others(live: &Value, mut selector: Value) -> Value {
+    let old = crate::json::map_at(live, "/spec/selector");
+    if let Some(selector) = selector.as_object_mut() {
+        for key in old.keys() {
+            selector.entry(key.clone()).or_insert(Value::Null);
+        }
+    }
+    selector
+}

@@ -1,0 +1,335 @@
+//! Observes what surrounds a canary, from the caches; only new versions of tracked configs
+//! are read from the API server. It judges nothing: the rollout does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::api::ApiResource;
+use mesh_adapters::{Live, ObjectRef, Route};
+use rollout::world::{Revision, Seen, Snapshot, Workload};
+use rollout::{Part, Split, State, TrafficSeen, World};
+
+use super::Context;
+use super::act::write::WriteError;
+use super::build::service::{Role, metadata_digest, wiring};
+use super::build::{BuildError, Selector, service};
+use super::configs::ConfigFault;
+use super::subject::{Stall, Subject};
+use crate::digest;
+use crate::world::key::Key;
+use crate::world::kind;
+use crate::world::store::Known;
+use crate::world::workload::WorkloadSeen;
+
+/// The finalizer of `revertOnDeletion`.
+pub const FINALIZER: &str = "finalizer.flagger.app";
+
+/// Why a round has no observation.
+pub enum Unobserved {
+    /// A request failed.
+    Failed(WriteError),
+    /// The spec asks for what its mesh cannot do.
+    Stalled(Stall),
+}
+
+/// Looks at everything a decision needs.
+pub async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
+    let target = ctx.caches.deployments.get(&subject.target());
+    let primary = ctx.caches.deployments.get(&subject.primary());
+    relate(ctx, subject, &target);
+    let mut world = World {
+        primary: workload(&primary, primary_snapshot),
+        is_deleting: subject.canary.metadata.deletion_timestamp.is_some(),
+        has_finalizer: subject
+            .canary
+            .metadata
+            .finalizers
+            .iter()
+            .flatten()
+            .any(|name| name == FINALIZER),
+        ..World::default()
+    };
+    let Known::Present(seen) = &target else {
+        world.target = workload(&target, |_| None);
+        (world.traffic, _) = traffic(ctx, subject, None)?;
+        return Ok(world);
+    };
+    let (snapshot, fault) = snapshot(ctx, subject, seen)
+        .await
+        .map_err(Unobserved::Failed)?;
+    world.target = workload(&target, |_| snapshot);
+    world.target_fault = fault.or_else(|| scaler_fault(ctx, subject));
+    let selector = match &seen.selector {
+        Some(selector) => Some(selector),
+        None => {
+            world.target_fault = Some(selector_fault(ctx, subject).to_string());
+            None
+        }
+    };
+    let (traffic, has_drifted) = traffic(ctx, subject, selector)?;
+    world.traffic = traffic;
+    world.drift = drift(ctx, subject, seen);
+    if has_drifted {
+        world.drift.insert(Part::Routes);
+    }
+    Ok(world)
+}
+
+/// Tells the caches which objects this canary is to be woken by.
+fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
+    let deployment = kind::id(&kind::deployment());
+    let service = kind::id(&kind::service());
+    let mut objects = vec![
+        (deployment.clone(), subject.target()),
+        (deployment, subject.primary()),
+    ];
+    for name in [
+        subject.spec.apex.clone(),
+        format!("{}-primary", subject.spec.apex),
+        format!("{}-canary", subject.spec.apex),
+    ] {
+        objects.push((service.clone(), subject.key.sibling(&name)));
+    }
+    if let Some(scaler) = &subject.spec.autoscaler {
+        let id = kind::id(&kind::autoscaler());
+        objects.push((id.clone(), subject.key.sibling(&scaler.name)));
+        objects.push((id, subject.key.sibling(&format!("{}-primary", scaler.name))));
+    }
+    if let (Known::Present(seen), true) = (target, ctx.settings.is_config_tracked) {
+        for config in &seen.configs {
+            objects.push((
+                kind::id(&config.kind.resource()),
+                subject.key.sibling(&config.name),
+            ));
+        }
+    }
+    if let Ok(route) = route(subject, None) {
+        for reference in subject.adapter.objects(&route) {
+            objects.push((kind::id(&resource_of(&reference)), key_of(&reference)));
+        }
+    }
+    ctx.caches.relations.set(&subject.key, &objects);
+}
+
+fn workload(
+    known: &Known<WorkloadSeen>,
+    snapshot: impl FnOnce(&WorkloadSeen) -> Option<Snapshot>,
+) -> Seen {
+    match known {
+        Known::Unread(_) => Seen::Unread,
+        Known::Absent => Seen::Absent,
+        Known::Present(seen) => Seen::Present(Workload {
+            uid: seen.uid.to_string(),
+            generation: seen.generation,
+            observed_generation: seen.observed_generation,
+            desired: seen.replicas,
+            total: seen.total,
+            updated: seen.updated,
+            available: seen.available,
+            progressing: seen.progressing.clone(),
+            availability: seen.availability.clone(),
+            snapshot: snapshot(seen),
+        }),
+    }
+}
+
+fn primary_snapshot(seen: &WorkloadSeen) -> Option<Snapshot> {
+    Snapshot::parse_annotation(seen.snapshot.as_deref()?)
+}
+
+/// The version of the target, or why it cannot be told.
+async fn snapshot(
+    ctx: &Context,
+    subject: &Subject,
+    seen: &WorkloadSeen,
+) -> Result<(Option<Snapshot>, Option<String>), WriteError> {
+    let mut configs = BTreeMap::new();
+    if ctx.settings.is_config_tracked {
+        for config in &seen.configs {
+            match ctx.configs.checksum(ctx, &subject.key, config).await {
+                Ok(Some(checksum)) => {
+                    configs.insert(config.key(), checksum);
+                }
+                Ok(None) => {}
+                Err(ConfigFault::Unread(None)) => return Ok((None, None)),
+                Err(ConfigFault::Unread(Some(why))) => return Ok((None, Some(why))),
+                Err(ConfigFault::Missing(why)) => return Ok((None, Some(why))),
+                Err(ConfigFault::Failed(error)) => return Err(error),
+            }
+        }
+    }
+    Ok((
+        Some(Snapshot {
+            revision: Revision::new(&*seen.template),
+            configs,
+        }),
+        None,
+    ))
+}
+
+fn selector_fault(ctx: &Context, subject: &Subject) -> BuildError {
+    BuildError::SelectorLabel {
+        kind: subject.spec.target.kind.as_str().to_owned(),
+        name: subject.spec.target.name.clone(),
+        labels: ctx.settings.selector_labels.clone(),
+    }
+}
+
+fn scaler_fault(ctx: &Context, subject: &Subject) -> Option<String> {
+    let scaler = subject.spec.autoscaler.as_ref()?;
+    match ctx.caches.scalers().get(&subject.key.sibling(&scaler.name)) {
+        Known::Absent => Some(format!(
+            "canary {}: spec.autoscalerRef.name is {:?}: there is no such HorizontalPodAutoscaler; create it or remove the reference",
+            subject.key, scaler.name
+        )),
+        Known::Unread(_) | Known::Present(_) => None,
+    }
+}
+
+/// What the routing objects say, and whether they differ from ours but for the weights.
+fn traffic(
+    ctx: &Context,
+    subject: &Subject,
+    selector: Option<&Selector>,
+) -> Result<(TrafficSeen, bool), Unobserved> {
+    let stalled = |error: mesh_adapters::RenderError| {
+        Unobserved::Stalled(Stall {
+            reason: "InvalidSpec",
+            message: format!("canary {}: {error}", subject.key),
+        })
+    };
+    let route = route(subject, selector).map_err(stalled)?;
+    let live = match live(ctx, subject, &route) {
+        Ok(live) => live,
+        Err(None) => return Ok((TrafficSeen::Unread, false)),
+        Err(Some(why)) => return Ok((TrafficSeen::Unreadable(why), false)),
+    };
+    let has_drifted = subject
+        .adapter
+        .has_drifted(&route, &live)
+        .map_err(stalled)?;
+    let traffic = match subject.adapter.seen(&route, &live) {
+        Ok(split) => TrafficSeen::Split(split),
+        Err(error) => TrafficSeen::Unreadable(error.to_string()),
+    };
+    Ok((traffic, has_drifted))
+}
+
+/// The routing objects as cached; none while they are not read, or why they cannot be.
+pub fn live(ctx: &Context, subject: &Subject, route: &Route) -> Result<Live, Option<String>> {
+    let mut live = Live::default();
+    for reference in subject.adapter.objects(route) {
+        match ctx
+            .caches
+            .raw(&resource_of(&reference))
+            .get(&key_of(&reference))
+        {
+            Known::Present(seen) => live.put(seen.value()),
+            Known::Absent => {}
+            Known::Unread(None) => return Err(None),
+            Known::Unread(Some(why)) => {
+                return Err(Some(format!(
+                    "failed to watch {} {}: {why}",
+                    reference.api_version, reference.kind
+                )));
+            }
+        }
+    }
+    Ok(live)
+}
+
+/// The route of a canary, in the split that its state has.
+pub fn route(
+    subject: &Subject,
+    selector: Option<&Selector>,
+) -> Result<Route, mesh_adapters::RenderError> {
+    let mut route = Route::new(&subject.canary, split_of(&subject.state))?;
+    let has_apex = route.service.apex.is_some();
+    // The label comes along only when service.apex is given: a side effect of Flagger's that people see.
+    route.selector_label = selector
+        .filter(|_| has_apex)
+        .map(|found| (found.key.clone(), subject.spec.apex.clone()));
+    Ok(route)
+}
+
+fn split_of(state: &State) -> Split {
+    state.run().map_or_else(
+        || Split::to_canary(state.weight()),
+        |run| run.position.split,
+    )
+}
+
+/// Kept objects that are missing or differ.
+fn drift(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> BTreeSet<Part> {
+    let mut drift = BTreeSet::new();
+    if let (Some(selector), Some(service)) = (&seen.selector, &subject.canary.spec.service) {
+        let plan = service::Plan {
+            owner: &subject.owner,
+            apex: &subject.spec.apex,
+            service,
+            selector,
+            ports: &seen.ports,
+        };
+        for (role, part) in [
+            (Role::Canary, Part::Services),
+            (Role::Primary, Part::Services),
+            (Role::Apex, Part::Apex),
+        ] {
+            if service_differs(ctx, subject, &plan, role) {
+                drift.insert(part);
+            }
+        }
+    }
+    if let Some(scaler) = &subject.spec.autoscaler {
+        let key = subject.key.sibling(&format!("{}-primary", scaler.name));
+        if ctx.caches.scalers().get(&key) == Known::Absent {
+            drift.insert(Part::PrimaryScaler);
+        }
+    }
+    drift
+}
+
+/// Whether a Service is missing or not as wanted, by digests alone. A Service that was looked
+/// at and found right (foreign metadata that is to be kept) is right until it changes.
+pub fn service_differs(
+    ctx: &Context,
+    subject: &Subject,
+    plan: &service::Plan<'_>,
+    role: Role,
+) -> bool {
+    let key = subject.key.sibling(&plan.name(role));
+    match ctx.caches.services.get(&key) {
+        Known::Unread(_) => false,
+        Known::Absent => true,
+        Known::Present(seen) => {
+            let wanted = plan.build(role);
+            let is_ours = seen.owner.as_deref() == Some(subject.owner.uid.as_str());
+            let is_same = seen.wiring == digest::short(&wiring(&wanted))
+                && (!is_ours || seen.metadata == metadata_digest(&wanted));
+            !is_same && !ctx.agreed.holds(&key, &(seen, wanted))
+        }
+    }
+}
+
+/// The resource of a routing object.
+pub fn resource_of(reference: &ObjectRef) -> ApiResource {
+    let (group, version) = reference
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &reference.api_version));
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version: reference.api_version.clone(),
+        kind: reference.kind.clone(),
+        plural: reference.plural.clone(),
+    }
+}
+
+/// The key of a routing object.
+pub fn key_of(reference: &ObjectRef) -> Key {
+    Key {
+        namespace: Arc::from(reference.namespace.as_str()),
+        name: Arc::from(reference.name.as_str()),
+    }
+}

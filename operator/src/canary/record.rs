@@ -1,0 +1,197 @@
+//! Records a decision: the status, written once and last, and the gauges.
+//!
+//! The write depends on the version that the decision was made from; nothing is written when
+//! nothing differs. What the state says in the status is the rollout's.
+
+use api::canary::CanaryPhase;
+use api::condition::{self, Condition, ConditionStatus};
+use rollout::Decision;
+use serde_json::{Map, Value, json};
+
+use super::act::{ActError, WriteError};
+use super::build::Owner;
+use super::subject::{Stall, Subject};
+use super::{Context, act};
+use crate::json::str_at;
+use crate::world::key::Key;
+use crate::world::kind;
+
+/// The condition that tells why a Canary is not followed.
+const STALLED: &str = "Stalled";
+
+/// Writes the status of a decision.
+pub async fn record(ctx: &Context, subject: &Subject, next: &Decision) -> Result<(), ActError> {
+    gauges(ctx, subject, next);
+    let before = subject.status();
+    let mut status = next.state.to_status(&subject.spec, before, ctx.clock.now());
+    condition::remove(&mut status.conditions, STALLED);
+    let old = before.map(to_json).unwrap_or_else(|| json!({}));
+    let Some(change) = difference(&old, &to_json(&status)) else {
+        return Ok(());
+    };
+    let patch = json!({"metadata": {"resourceVersion": subject.version}, "status": change});
+    match ctx
+        .writer
+        .merge_status(&kind::canary(), &subject.key, &patch)
+        .await
+    {
+        // The finalizer of this round was the last thing that kept it.
+        Err(WriteError::Missing { .. }) if subject.canary.metadata.deletion_timestamp.is_some() => {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Writes the condition of a Canary that is not followed, and tells it once.
+pub async fn stalled(
+    ctx: &Context,
+    key: &Key,
+    value: &Value,
+    stall: &Stall,
+) -> Result<(), ActError> {
+    let listed = value
+        .pointer("/status/conditions")
+        .cloned()
+        .unwrap_or_else(|| json!([]));
+    let mut conditions: Vec<Condition> = serde_json::from_value(listed).unwrap_or_default();
+    let generation = value
+        .pointer("/metadata/generation")
+        .and_then(Value::as_i64);
+    let told = Condition::new(
+        STALLED,
+        ConditionStatus::True,
+        stall.reason,
+        stall.message.clone(),
+    )
+    .observed(generation);
+    if !condition::set(&mut conditions, told, ctx.clock.now()) {
+        return Ok(());
+    }
+    let version = str_at(value, "/metadata/resourceVersion");
+    let patch =
+        json!({"metadata": {"resourceVersion": version}, "status": {"conditions": conditions}});
+    ctx.writer
+        .merge_status(&kind::canary(), key, &patch)
+        .await?;
+    let owner = Owner {
+        name: key.name.to_string(),
+        namespace: key.namespace.to_string(),
+        uid: str_at(value, "/metadata/uid").to_owned(),
+    };
+    tracing::warn!(
+        canary = format!("{}.{}", key.name, key.namespace),
+        "{}",
+        stall.message
+    );
+    ctx.events
+        .record(&ctx.writer, &owner, true, &stall.message, ctx.clock.now())
+        .await;
+    Ok(())
+}
+
+/// Tells of a round that failed: an event at once, the condition if it goes on failing.
+pub async fn failed(ctx: &Context, subject: &Subject, error: &ActError, failures: u32) {
+    /// Failures in a row before the condition says so.
+    const FAILURES_TOLD: u32 = 3;
+    let text = crate::error::chain(error);
+    act::tell::event(ctx, subject, true, &text, subject.state.phase()).await;
+    if failures < FAILURES_TOLD {
+        return;
+    }
+    let Some(value) = ctx
+        .caches
+        .canaries
+        .read(&subject.key, crate::world::canary::CanarySeen::value)
+    else {
+        return;
+    };
+    let stall = Stall {
+        reason: error.reason(),
+        message: format!("canary {}: {text}", subject.key),
+    };
+    if let Err(error) = stalled(ctx, &subject.key, &value, &stall).await {
+        tracing::debug!(%error, "Condition not written.");
+    }
+}
+
+fn gauges(ctx: &Context, subject: &Subject, next: &Decision) {
+    let (namespace, target) = (&subject.key.namespace, &subject.spec.target.name);
+    // Flagger's numbers: 0 running, 2 failed, 1 all else.
+    let value = match next.state.phase() {
+        CanaryPhase::Progressing => 0,
+        CanaryPhase::Failed => 2,
+        CanaryPhase::Unset
+        | CanaryPhase::Initializing
+        | CanaryPhase::Initialized
+        | CanaryPhase::Waiting
+        | CanaryPhase::WaitingPromotion
+        | CanaryPhase::Promoting
+        | CanaryPhase::Finalising
+        | CanaryPhase::Succeeded
+        | CanaryPhase::Terminating
+        | CanaryPhase::Terminated => 1,
+    };
+    ctx.metrics.set_status(namespace, target, value);
+    let weight = next.state.weight();
+    ctx.metrics.set_weights(
+        namespace,
+        target,
+        weight.rest().percent().into(),
+        weight.percent().into(),
+    );
+}
+
+fn to_json(status: &api::canary::CanaryStatus) -> Value {
+    serde_json::to_value(status).unwrap_or_default()
+}
+
+/// The merge patch from `old` to `new`; none if they are equal.
+pub fn difference(old: &Value, new: &Value) -> Option<Value> {
+    if old == new {
+        return None;
+    }
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return Some(new.clone());
+    };
+    let mut patch = Map::new();
+    for key in old.keys().filter(|key| !new.contains_key(*key)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in new {
+        let change = match old.get(key) {
+            None => Some(value.clone()),
+            Some(before) => difference(before, value),
+        };
+        if let Some(change) = change {
+            patch.insert(key.clone(), change);
+        }
+    }
+    Some(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_a_merge_patch() {
+        for (old, new, expected) in [
+            (json!({"a": 1}), json!({"a": 1}), None),
+            (
+                json!({}),
+                json!({"a": {"b": 1}}),
+                Some(json!({"a": {"b": 1}})),
+            ),
+            (
+                json!({"a": {"b": 1, "c": 2}, "d": [1]}),
+                json!({"a": {"b": 3}, "d": [1, 2]}),
+                Some(json!({"a": {"b": 3, "c": null}, "d": [1, 2]})),
+            ),
+            (json!({"a": 1}), json!({}), Some(json!({"a": null}))),
+        ] {
+            assert_eq!(difference(&old, &new), expected, "{old} {new}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Subject: one Canary as a round sees it, or why no round can be made of it.
+//!
+//! Decodes, validates, and refuses what is not supported, each time naming field, value and
+//! cure. It writes nothing.
+
+use api::canary::CanaryStatus;
+use mesh_adapters::Adapter;
+use rollout::spec::TargetKind;
+use rollout::{Defaults, State, ValidSpec};
+use serde_json::Value;
+
+use super::build::Owner;
+use crate::json::str_at;
+use crate::world::Caches;
+use crate::world::key::Key;
+use crate::world::store::Known;
+
+/// A Canary that can be acted on.
+pub struct Subject {
+    /// Its namespace and name.
+    pub key: Key,
+    /// The object.
+    pub canary: api::Canary,
+    /// As owner of what is built.
+    pub owner: Owner,
+    /// What it asks for, checked.
+    pub spec: ValidSpec,
+    /// Where it stands.
+    pub state: State,
+    /// The words of its mesh.
+    pub adapter: &'static dyn Adapter,
+    /// The resourceVersion that the status write depends on.
+    pub version: String,
+}
+
+impl Subject {
+    /// The status as stored.
+    pub fn status(&self) -> Option<&CanaryStatus> {
+        self.canary.status.as_ref()
+    }
+
+    /// Key of the target.
+    pub fn target(&self) -> Key {
+        self.key.sibling(&self.spec.target.name)
+    }
+
+    /// Key of the primary.
+    pub fn primary(&self) -> Key {
+        self.key.sibling(&self.spec.primary_name())
+    }
+}
+
+/// Why a Canary cannot be followed. Told in its condition `Stalled`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stall {
+    /// One word.
+    pub reason: &'static str,
+    /// Object, field, value, cure.
+    pub message: String,
+}
+
+/// What was found under a key.
+pub enum Reading {
+    /// Nothing: it was deleted.
+    Gone,
+    /// A Canary that cannot be followed.
+    Stalled {
+        /// The object.
+        value: Value,
+        /// Why.
+        stall: Stall,
+    },
+    /// A Canary to act on.
+    Ready(Box<Subject>),
+}
+
+/// Reads the Canary from the cache.
+pub fn read(caches: &Caches, defaults: &Defaults, key: &Key) -> Reading {
+    let value = match caches.canaries.get(key) {
+        Known::Present(seen) => seen.value(),
+        Known::Absent | Known::Unread(_) => return Reading::Gone,
+    };
+    match subject(caches, defaults, key, &value) {
+        Ok(subject) => Reading::Ready(Box::new(subject)),
+        Err(stall) => Reading::Stalled { value, stall },
+    }
+}
+
+fn subject(
+    caches: &Caches,
+    defaults: &Defaults,
+    key: &Key,
+    value: &Value,
+) -> Result<Subject, Stall> {
+    let canary: api::Canary = api::decode::decode(value.clone()).map_err(|error| Stall {
+        reason: "InvalidSpec",
+        message: format!("canary {key}: {error}"),
+    })?;
+    let spec = ValidSpec::validate(&canary, defaults).map_err(|findings| Stall {
+        reason: "InvalidSpec",
+        message: findings.to_string(),
+    })?;
+    supported(key, &spec)?;
+    let adapter = mesh_adapters::adapter(&spec.provider).map_err(|error| Stall {
+        reason: "UnsupportedProvider",
+        message: format!("canary {key}: {error}"),
+    })?;
+    alone(caches, key, &spec)?;
+    let owner = Owner {
+        name: key.name.to_string(),
+        namespace: key.namespace.to_string(),
+        uid: canary.metadata.uid.clone().unwrap_or_default(),
+    };
+    let version = str_at(value, "/metadata/resourceVersion").to_owned();
+    let state = State::read(canary.status.as_ref());
+    Ok(Subject {
+        key: key.clone(),
+        canary,
+        owner,
+        spec,
+        state,
+        adapter,
+        version,
+    })
+}
+
+fn supported(key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
+    match spec.target.kind {
+        TargetKind::Deployment => {}
+        TargetKind::DaemonSet | TargetKind::Service => {
+            let kind = spec.target.kind.as_str();
+            let message = format!(
+                "canary {key}: spec.targetRef.kind is {kind:?}, which is not supported yet; use \"Deployment\""
+            );
+            return Err(Stall {
+                reason: "UnsupportedTarget",
+                message,
+            });
+        }
+    }
+    match &spec.autoscaler {
+        Some(scaler) if scaler.kind != "HorizontalPodAutoscaler" => {
+            let message = format!(
+                "canary {key}: spec.autoscalerRef.kind is {:?}, which is not supported yet; use \"HorizontalPodAutoscaler\"",
+                scaler.kind
+            );
+            Err(Stall {
+                reason: "UnsupportedAutoscaler",
+                message,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Of two Canaries with one target the older one has it, then the one with the smaller name.
+fn alone(caches: &Caches, key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
+    let rank = |key: &Key| {
+        caches
+            .canaries
+            .read(key, |seen| (seen.created, key.clone()))
+    };
+    let mine = rank(key);
+    let first = caches
+        .claims
+        .sharing(key)
+        .into_iter()
+        .filter_map(|other| rank(&other))
+        .min();
+    match first {
+        Some(first) if Some(&first) < mine.as_ref() => {
+            let message = format!(
+                "canary {key}: spec.targetRef is {} {:?}, which canary {} has already; delete one of them or change its targetRef",
+                spec.target.kind.as_str(),
+                spec.target.name,
+                first.1
+            );
+            Err(Stall {
+                reason: "TargetTaken",
+                message,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
+}

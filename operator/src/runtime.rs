@@ -1,0 +1,202 @@
+//! Wires everything: admin server, lease, watches, workers, shutdown.
+//!
+//! /metrics and /healthz answer before this process leads; nothing is watched or written
+//! until it does. Losing the lease stops all writes at once and ends the run with an error.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use thiserror::Error;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admin::{self, AdminError};
+use crate::canary::act::Writer;
+use crate::canary::{Context, reconcile};
+use crate::clock::Clock;
+use crate::lease::{Elector, LeaseError};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::settings::Settings;
+use crate::world::key::Key;
+use crate::world::{Caches, Source};
+
+/// Time that rounds under way get to end.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+/// Pause of a canary whose round panicked.
+const PANIC_PAUSE: Duration = Duration::from_secs(60);
+
+/// Why the operator ended.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The admin server did not start.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// Leadership ended.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+}
+
+/// Runs until `shutdown`, or until leadership is lost.
+pub async fn run(
+    settings: Settings,
+    client: kube::Client,
+    clock: Clock,
+    outbound: Arc<dyn analysis::Outbound>,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let metrics = Arc::new(Metrics::new(&settings.mesh_provider));
+    let tasks = TaskTracker::new();
+    let ended = shutdown.child_token();
+    if let Some(addr) = settings.admin {
+        let listener = admin::listen(addr).await?;
+        tracing::info!(addr = %listener.local_addr().unwrap_or(addr), "Serving /metrics and /healthz.");
+        tasks.spawn(admin::serve(listener, Arc::clone(&metrics), ended.clone()));
+    }
+    let mut elector = settings
+        .lease_namespace
+        .as_deref()
+        .map(|namespace| Elector::new(client.clone(), namespace, &host(), clock));
+    if let Some(elector) = &mut elector {
+        tokio::select! {
+            epoch = elector.acquire() => tracing::info!(epoch, "This process leads."),
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+    let controllers = controllers(
+        settings,
+        client,
+        clock,
+        outbound,
+        metrics,
+        ended.clone(),
+        tasks.clone(),
+    );
+    let result = match &mut elector {
+        None => {
+            controllers.await;
+            Ok(())
+        }
+        Some(elector) => lead(controllers, elector, &shutdown, &ended).await,
+    };
+    ended.cancel();
+    tasks.close();
+    if tokio::time::timeout(SHUTDOWN_GRACE, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("Tasks left running at the end.");
+    }
+    result
+}
+
+/// Runs the controllers while the lease is held; gives it back only when they have ended.
+async fn lead(
+    controllers: impl Future<Output = ()>,
+    elector: &mut Elector,
+    shutdown: &CancellationToken,
+    ended: &CancellationToken,
+) -> Result<(), RunError> {
+    let done = CancellationToken::new();
+    let keep = async {
+        let kept = elector.keep(&done).await;
+        // Writes fail from here on, whatever a round was about to do.
+        ended.cancel();
+        kept
+    };
+    let work = async {
+        tokio::select! {
+            () = controllers => {}
+            () = shutdown.cancelled() => {}
+        }
+        ended.cancel();
+        done.cancel();
+    };
+    let (kept, ()) = tokio::join!(keep, work);
+    kept.map_err(RunError::from)
+}
+
+async fn controllers(
+    settings: Settings,
+    client: kube::Client,
+    clock: Clock,
+    outbound: Arc<dyn analysis::Outbound>,
+    metrics: Arc<Metrics>,
+    ended: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let queue = Arc::new(Queue::default());
+    let source = Source {
+        client: client.clone(),
+        namespace: settings.namespace.clone(),
+        shutdown: ended.clone(),
+        tasks: tasks.clone(),
+        selector_labels: settings.selector_labels.clone().into(),
+    };
+    let caches = Caches::start(source, Arc::clone(&queue));
+    let writer = Writer::new(
+        client,
+        Arc::clone(&caches),
+        Arc::clone(&metrics),
+        ended.clone(),
+    );
+    let rounds_max = settings.rounds_max;
+    let ctx = Arc::new(Context::new(
+        settings,
+        clock,
+        Arc::clone(&caches),
+        writer,
+        outbound,
+        metrics,
+        tasks.clone(),
+    ));
+    tokio::select! {
+        () = caches.ready() => {}
+        () = ended.cancelled() => return,
+    }
+    let workers = TaskTracker::new();
+    for _ in 0..rounds_max {
+        workers.spawn(work(Arc::clone(&ctx), Arc::clone(&queue), ended.clone()));
+    }
+    workers.close();
+    ended.cancelled().await;
+    if tokio::time::timeout(SHUTDOWN_GRACE, workers.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!("Rounds left running at the end.");
+    }
+}
+
+/// One worker: takes canaries that are due, one after another.
+async fn work(ctx: Arc<Context>, queue: Arc<Queue<Key>>, ended: CancellationToken) {
+    loop {
+        let (key, woken) = tokio::select! {
+            taken = queue.next() => taken,
+            () = ended.cancelled() => return,
+        };
+        let round = AssertUnwindSafe(reconcile(&ctx, &key, woken)).catch_unwind();
+        let next = tokio::select! {
+            round = round => match round {
+                Ok(next) => next.map(|time| ctx.clock.instant(time)),
+                Err(_) => {
+                    tracing::error!(canary = %key, "Round panicked; this canary pauses.");
+                    ctx.metrics.count_round_error("Panic");
+                    Instant::now().checked_add(PANIC_PAUSE)
+                }
+            },
+            () = ended.cancelled() => return,
+        };
+        queue.finish(&key, next);
+    }
+}
+
+/// The pod's name, as Kubernetes sets it.
+fn host() -> String {
+    std::fs::read_to_string("/etc/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
+}

@@ -1,0 +1,295 @@
+//! The part of the cluster that the operator knows: small projections, kept by watches.
+//!
+//! Nothing here asks the API server on behalf of a round; a round reads what the watches
+//! brought. Kinds that only some canaries need are watched from the first need on. A change
+//! of an object wakes the canaries related to it. It judges nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::api::{ApiResource, DynamicObject, ObjectMeta};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::queue::Queue;
+
+pub mod canary;
+pub mod key;
+pub mod kind;
+pub mod objects;
+pub mod relations;
+pub mod store;
+pub mod watch;
+pub mod workload;
+
+use canary::CanarySeen;
+use key::Key;
+use objects::{ConfigSeen, RawSeen, ScalerSeen, ServiceSeen};
+use relations::Relations;
+use store::Store;
+use workload::WorkloadSeen;
+
+/// All stores, and who is to be woken by which object.
+pub struct Caches {
+    /// Canaries.
+    pub canaries: Arc<Store<CanarySeen>>,
+    /// Deployments.
+    pub deployments: Arc<Store<WorkloadSeen>>,
+    /// Services.
+    pub services: Arc<Store<ServiceSeen>>,
+    /// Which canary looks at which object.
+    pub relations: Relations,
+    /// Which canary claims which target.
+    pub claims: Relations,
+    /// Canaries that want a look.
+    pub queue: Arc<Queue<Key>>,
+    lazy: Mutex<Lazy>,
+    source: Source,
+}
+
+/// Stores that are filled from the first need on.
+#[derive(Default)]
+struct Lazy {
+    scalers: Option<Arc<Store<ScalerSeen>>>,
+    config_maps: Option<Arc<Store<ConfigSeen>>>,
+    secrets: Option<Arc<Store<ConfigSeen>>>,
+    raw: BTreeMap<String, Arc<Store<RawSeen>>>,
+}
+
+/// What a watch needs.
+#[derive(Clone)]
+pub struct Source {
+    /// The cluster.
+    pub client: kube::Client,
+    /// The only namespace to watch.
+    pub namespace: Option<String>,
+    /// Ends the watches.
+    pub shutdown: CancellationToken,
+    /// Waits for them to end.
+    pub tasks: TaskTracker,
+    /// Keys that may hold the selector label, in order.
+    pub selector_labels: Arc<[String]>,
+}
+
+impl Caches {
+    /// Starts the watches that every canary needs.
+    pub fn start(source: Source, queue: Arc<Queue<Key>>) -> Arc<Self> {
+        let caches = Arc::new(Self {
+            canaries: Arc::default(),
+            deployments: Arc::default(),
+            services: Arc::default(),
+            relations: Relations::default(),
+            claims: Relations::default(),
+            queue,
+            lazy: Mutex::default(),
+            source,
+        });
+        let labels = Arc::clone(&caches.source.selector_labels);
+        watch::start(
+            &caches,
+            &kind::canary(),
+            &caches.canaries,
+            watch::Depth::Full,
+            CanarySeen::project,
+        );
+        let project = move |object: &DynamicObject| WorkloadSeen::project(object, &labels);
+        watch::start(
+            &caches,
+            &kind::deployment(),
+            &caches.deployments,
+            watch::Depth::Full,
+            project,
+        );
+        watch::start(
+            &caches,
+            &kind::service(),
+            &caches.services,
+            watch::Depth::Full,
+            ServiceSeen::project,
+        );
+        caches
+    }
+
+    /// Waits until canaries, Deployments and Services are read.
+    pub async fn ready(&self) {
+        self.canaries.ready().await;
+        self.deployments.ready().await;
+        self.services.ready().await;
+    }
+
+    /// HorizontalPodAutoscalers.
+    pub fn scalers(self: &Arc<Self>) -> Arc<Store<ScalerSeen>> {
+        let mut lazy = self.lock();
+        Arc::clone(lazy.scalers.get_or_insert_with(|| {
+            let store = Arc::default();
+            watch::start(
+                self,
+                &kind::autoscaler(),
+                &store,
+                watch::Depth::Full,
+                ScalerSeen::project,
+            );
+            store
+        }))
+    }
+
+    /// ConfigMaps, or Secrets: versions only.
+    pub fn configs(
+        self: &Arc<Self>,
+        of: crate::canary::build::config::ConfigKind,
+    ) -> Arc<Store<ConfigSeen>> {
+        use crate::canary::build::config::ConfigKind;
+        let mut lazy = self.lock();
+        let (slot, resource) = match of {
+            ConfigKind::ConfigMap => (&mut lazy.config_maps, kind::config_map()),
+            ConfigKind::Secret => (&mut lazy.secrets, kind::secret()),
+        };
+        Arc::clone(slot.get_or_insert_with(|| {
+            let store = Arc::default();
+            watch::start(
+                self,
+                &resource,
+                &store,
+                watch::Depth::Metadata,
+                ConfigSeen::project,
+            );
+            store
+        }))
+    }
+
+    /// Objects of a kind that others define, kept whole.
+    pub fn raw(self: &Arc<Self>, resource: &ApiResource) -> Arc<Store<RawSeen>> {
+        let mut lazy = self.lock();
+        let id = kind::id(resource);
+        Arc::clone(lazy.raw.entry(id).or_insert_with(|| {
+            let store = Arc::default();
+            let of = resource.clone();
+            let project = move |object: &DynamicObject| RawSeen::project(object, &of);
+            watch::start(self, resource, &store, watch::Depth::Full, project);
+            store
+        }))
+    }
+
+    /// Takes in an object that a request of ours brought, before its watch does.
+    pub fn learn(&self, resource: &ApiResource, object: DynamicObject) {
+        let key = Key::of(&object.metadata);
+        let metadata = &object.metadata;
+        let lazy = self.lock();
+        match kind::id(resource).as_str() {
+            kind::CANARY => {
+                self.canaries
+                    .put(key, metadata, CanarySeen::project(&object));
+            }
+            "apps/v1/Deployment" => {
+                self.deployments.put(
+                    key,
+                    metadata,
+                    WorkloadSeen::project(&object, &self.source.selector_labels),
+                );
+            }
+            "v1/Service" => {
+                self.services
+                    .put(key, metadata, ServiceSeen::project(&object));
+            }
+            "v1/ConfigMap" => put(
+                lazy.config_maps.as_ref(),
+                key,
+                metadata,
+                ConfigSeen::project(&object),
+            ),
+            "v1/Secret" => put(
+                lazy.secrets.as_ref(),
+                key,
+                metadata,
+                ConfigSeen::project(&object),
+            ),
+            "autoscaling/v2/HorizontalPodAutoscaler" => {
+                put(
+                    lazy.scalers.as_ref(),
+                    key,
+                    metadata,
+                    ScalerSeen::project(&object),
+                );
+            }
+            id => put(
+                lazy.raw.get(id),
+                key,
+                metadata,
+                RawSeen::project(&object, resource),
+            ),
+        }
+    }
+
+    /// Forgets an object that a request of ours found missing.
+    pub fn forget(&self, resource: &ApiResource, key: &Key) {
+        let lazy = self.lock();
+        match kind::id(resource).as_str() {
+            kind::CANARY => self.canaries.forget(key),
+            "apps/v1/Deployment" => self.deployments.forget(key),
+            "v1/Service" => self.services.forget(key),
+            "v1/ConfigMap" => lazy.config_maps.iter().for_each(|store| store.forget(key)),
+            "v1/Secret" => lazy.secrets.iter().for_each(|store| store.forget(key)),
+            "autoscaling/v2/HorizontalPodAutoscaler" => {
+                lazy.scalers.iter().for_each(|store| store.forget(key))
+            }
+            id => lazy
+                .raw
+                .get(id)
+                .into_iter()
+                .for_each(|store| store.forget(key)),
+        }
+    }
+
+    /// What watches need.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Wakes the canaries that look at an object.
+    pub(crate) fn touched(&self, kind: &str, key: &Key) {
+        if kind == kind::CANARY {
+            self.claim(key);
+            self.queue.wake(key);
+        }
+        for canary in self.relations.of(kind, key) {
+            self.queue.wake(&canary);
+        }
+    }
+
+    /// Notes which target a canary claims, and wakes those that claim or claimed the same.
+    fn claim(&self, key: &Key) {
+        let mut rivals = self.claims.sharing(key);
+        match self.canaries.read(key, |seen| seen.target.clone()) {
+            Some(target) => self
+                .claims
+                .set(key, &[(String::new(), key.sibling(&target))]),
+            None => self.claims.remove(key),
+        }
+        rivals.extend(self.claims.sharing(key));
+        for rival in rivals {
+            self.queue.wake(&rival);
+        }
+    }
+
+    /// Wakes every canary.
+    pub(crate) fn wake_all(&self) {
+        for canary in self.canaries.keys() {
+            self.queue.wake(&canary);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Lazy> {
+        self.lazy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn put<T: Clone + PartialEq>(
+    store: Option<&Arc<Store<T>>>,
+    key: Key,
+    metadata: &ObjectMeta,
+    value: T,
+) {
+    if let Some(store) = store {
+        store.put(key, metadata, value);
+    }
+}

@@ -1,0 +1,63 @@
+//! A Canary as it is kept: its JSON in one piece, and the few fields that are asked often.
+//!
+//! It is decoded at each round, so that one that cannot be decoded stalls alone.
+
+use chrono::{DateTime, Utc};
+use kube::api::{DynamicObject, ObjectMeta};
+use serde_json::Value;
+
+use crate::canary::build::LAST_APPLIED;
+use crate::json::str_at;
+
+/// A kept Canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanarySeen {
+    raw: Box<[u8]>,
+    /// Kind and name of the target: `Deployment/podinfo`.
+    pub target: Box<str>,
+    /// When it was made; the older of two with one target wins.
+    pub created: DateTime<Utc>,
+}
+
+impl CanarySeen {
+    /// Keeps what is needed.
+    pub fn project(object: &DynamicObject) -> Self {
+        let kept = DynamicObject {
+            types: object.types.clone(),
+            metadata: lean(&object.metadata),
+            data: object.data.clone(),
+        };
+        let target = format!(
+            "{}/{}",
+            str_at(&object.data, "/spec/targetRef/kind"),
+            str_at(&object.data, "/spec/targetRef/name")
+        );
+        let created = object
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(0, |time| time.0.as_second());
+        Self {
+            raw: serde_json::to_vec(&kept)
+                .unwrap_or_default()
+                .into_boxed_slice(),
+            target: target.into_boxed_str(),
+            created: DateTime::from_timestamp(created, 0).unwrap_or_default(),
+        }
+    }
+
+    /// The object as JSON.
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.raw).unwrap_or_default()
+    }
+}
+
+/// Metadata without what nobody reads.
+fn lean(metadata: &ObjectMeta) -> ObjectMeta {
+    let mut metadata = metadata.clone();
+    metadata.managed_fields = None;
+    if let Some(annotations) = &mut metadata.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+    metadata
+}

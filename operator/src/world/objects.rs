@@ -1,0 +1,113 @@
+//! Small projections of Services, autoscalers and configs; routing objects whole.
+
+use kube::api::{ApiResource, DynamicObject};
+use serde_json::{Value, json};
+
+use crate::canary::build::service::{metadata_digest, wiring};
+use crate::digest;
+use crate::json::int_at;
+
+/// A Service: digests of what is ours to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSeen {
+    /// Digest of ports and selector.
+    pub wiring: u64,
+    /// Digest of labels and annotations.
+    pub metadata: u64,
+    /// uid of its controller.
+    pub owner: Option<Box<str>>,
+}
+
+impl ServiceSeen {
+    /// Keeps what is needed.
+    pub fn project(object: &DynamicObject) -> Self {
+        let owner = object
+            .metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .find(|owner| owner.controller == Some(true));
+        let metadata = json!({"metadata": {"labels": object.metadata.labels, "annotations": object.metadata.annotations}});
+        Self {
+            wiring: digest::short(&wiring(&object.data)),
+            metadata: metadata_digest(&metadata),
+            owner: owner.map(|owner| owner.uid.as_str().into()),
+        }
+    }
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalerSeen {
+    /// `spec.minReplicas`.
+    pub replicas_min: Option<u32>,
+    /// Digest of `spec`.
+    pub spec: u64,
+}
+
+impl ScalerSeen {
+    /// Keeps what is needed.
+    pub fn project(object: &DynamicObject) -> Self {
+        Self {
+            replicas_min: int_at(&object.data, "/spec/minReplicas")
+                .and_then(|count| u32::try_from(count).ok()),
+            spec: object
+                .data
+                .get("spec")
+                .map(digest::short)
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// A ConfigMap or Secret: its version alone, never its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigSeen {
+    /// `metadata.resourceVersion`.
+    pub version: Box<str>,
+}
+
+impl ConfigSeen {
+    /// Keeps what is needed.
+    pub fn project(object: &DynamicObject) -> Self {
+        Self {
+            version: object
+                .metadata
+                .resource_version
+                .as_deref()
+                .unwrap_or_default()
+                .into(),
+        }
+    }
+}
+
+/// A routing object, as JSON text without managed fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawSeen(Box<[u8]>);
+
+impl RawSeen {
+    /// Keeps the object; lists leave its kind out, so that comes from the watch.
+    pub fn project(object: &DynamicObject, resource: &ApiResource) -> Self {
+        let mut metadata = object.metadata.clone();
+        metadata.managed_fields = None;
+        let types = kube::api::TypeMeta {
+            api_version: resource.api_version.clone(),
+            kind: resource.kind.clone(),
+        };
+        let kept = DynamicObject {
+            types: Some(types),
+            metadata,
+            data: object.data.clone(),
+        };
+        Self(
+            serde_json::to_vec(&kept)
+                .unwrap_or_default()
+                .into_boxed_slice(),
+        )
+    }
+
+    /// The object as JSON.
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.0).unwrap_or_default()
+    }
+}

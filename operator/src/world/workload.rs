@@ -1,0 +1,149 @@
+//! A Deployment as it is kept: counts, conditions and digests, never its pod template.
+
+use chrono::{DateTime, Utc};
+use kube::api::DynamicObject;
+use rollout::world::WorkloadCondition;
+use serde_json::Value;
+
+use crate::canary::build::config::{ConfigRef, references};
+use crate::canary::build::service::{ContainerPort, container_ports};
+use crate::canary::build::{REVISION_ANNOTATION, Selector};
+use crate::digest;
+use crate::json::{count_at, int_at, list_at, str_at};
+
+/// A kept Deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkloadSeen {
+    /// `metadata.uid`.
+    pub uid: Box<str>,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// `status.observedGeneration`.
+    pub observed_generation: i64,
+    /// `spec.replicas`.
+    pub replicas: u32,
+    /// `status.replicas`.
+    pub total: u32,
+    /// `status.updatedReplicas`.
+    pub updated: u32,
+    /// `status.availableReplicas`.
+    pub available: u32,
+    /// Condition Progressing.
+    pub progressing: Option<WorkloadCondition>,
+    /// Condition Available.
+    pub availability: Option<WorkloadCondition>,
+    /// Digest of the pod template.
+    pub template: Box<str>,
+    /// The label that tells its pods apart; none if it has none that will do.
+    pub selector: Option<Selector>,
+    /// Ports of its containers.
+    pub ports: Box<[ContainerPort]>,
+    /// ConfigMaps and Secrets that its pods read.
+    pub configs: Box<[ConfigRef]>,
+    /// The revision annotation.
+    pub snapshot: Option<Box<str>>,
+}
+
+impl WorkloadSeen {
+    /// Keeps what is needed.
+    pub fn project(object: &DynamicObject, selector_labels: &[String]) -> Self {
+        let (metadata, data) = (&object.metadata, &object.data);
+        let template = data.pointer("/spec/template").unwrap_or(&Value::Null);
+        let name = metadata.name.as_deref().unwrap_or_default();
+        let annotation = metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(REVISION_ANNOTATION));
+        Self {
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            generation: metadata.generation.unwrap_or_default(),
+            observed_generation: int_at(data, "/status/observedGeneration").unwrap_or_default(),
+            // The API server has 1 when unset.
+            replicas: data
+                .pointer("/spec/replicas")
+                .map_or(1, |_| count_at(data, "/spec/replicas")),
+            total: count_at(data, "/status/replicas"),
+            updated: count_at(data, "/status/updatedReplicas"),
+            available: count_at(data, "/status/availableReplicas"),
+            progressing: condition(data, "Progressing"),
+            availability: condition(data, "Available"),
+            template: digest::canonical(template).into_boxed_str(),
+            selector: Selector::find(data, "Deployment", name, selector_labels).ok(),
+            ports: container_ports(template).into_boxed_slice(),
+            configs: references(template).into_boxed_slice(),
+            snapshot: annotation.map(|text| text.as_str().into()),
+        }
+    }
+}
+
+fn condition(data: &Value, type_: &str) -> Option<WorkloadCondition> {
+    let found = list_at(data, "/status/conditions")
+        .iter()
+        .find(|condition| str_at(condition, "/type") == type_)?;
+    let time = [
+        str_at(found, "/lastUpdateTime"),
+        str_at(found, "/lastTransitionTime"),
+    ]
+    .into_iter()
+    .find_map(|text| DateTime::parse_from_rfc3339(text).ok());
+    Some(WorkloadCondition {
+        is_true: str_at(found, "/status") == "True",
+        reason: str_at(found, "/reason").to_owned(),
+        updated: time
+            .map(|time| time.with_timezone(&Utc))
+            .unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn project(object: Value) -> WorkloadSeen {
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        WorkloadSeen::project(&object, &["app".to_owned()])
+    }
+
+    #[test]
+    fn keeps_counts_and_digests_of_anything() {
+        let seen = project(json!({
+            "metadata": {"name": "a", "namespace": "test", "uid": "u", "generation": 3, "annotations": {REVISION_ANNOTATION: "{}"}},
+            "spec": {"selector": {"matchLabels": {"app": "a"}}, "template": {"spec": {"containers": []}}},
+            "status": {"observedGeneration": 2, "availableReplicas": 4, "conditions": [
+                {"type": "Progressing", "status": "True", "reason": "R", "lastUpdateTime": "2026-01-02T03:04:05Z"}]},
+        }));
+        assert_eq!(
+            (
+                seen.generation,
+                seen.observed_generation,
+                seen.replicas,
+                seen.available
+            ),
+            (3, 2, 1, 4)
+        );
+        assert_eq!(seen.selector.unwrap().value, "a");
+        assert_eq!(
+            seen.progressing.unwrap().updated.to_rfc3339(),
+            "2026-01-02T03:04:05+00:00"
+        );
+        assert_eq!(seen.snapshot.as_deref(), Some("{}"));
+        let odd = project(
+            json!({"metadata": {"name": "b"}, "spec": {"replicas": -7, "selector": [], "template": "x"}, "status": {"conditions": {}}}),
+        );
+        assert_eq!(
+            (odd.replicas, odd.selector, odd.progressing),
+            (0, None, None)
+        );
+    }
+
+    #[test]
+    fn the_digest_is_of_the_template_alone() {
+        let of = |replicas: u32, image: &str| {
+            project(json!({"metadata": {"name": "a"}, "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"image": image}]}}}}))
+                .template
+        };
+        assert_eq!(of(1, "a:1"), of(2, "a:1"));
+        assert_ne!(of(1, "a:1"), of(1, "a:2"));
+    }
+}
