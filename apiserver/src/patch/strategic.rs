@@ -1,0 +1,173 @@
+//! Applies a strategic merge patch: maps merge, lists with a merge key merge by it, directives delete and replace.
+//!
+//! Directives: `$patch: delete|replace|merge`, `$deleteFromPrimitiveList/f`, `$setElementOrder/f`, `$retainKeys`.
+
+use serde_json::{Map, Value};
+
+use crate::schema::Schema;
+
+/// Why a strategic merge patch could not be applied.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StrategicError {
+    /// An item of a list of maps has no merge key.
+    #[error("map: {item} does not contain declared merge key: {key}")]
+    NoKey { item: String, key: String },
+    /// A `$patch` value that means nothing.
+    #[error("Unknown directive value {0:?}")]
+    Directive(String),
+}
+
+/// The object after the patch.
+pub(crate) fn merge(old: &Value, patch: &Value, schema: &Schema) -> Result<Value, StrategicError> {
+    let (Some(old_map), Some(patch_map)) = (old.as_object(), patch.as_object()) else {
+        return Ok(cleaned(patch));
+    };
+    match patch_map.get("$patch").and_then(Value::as_str) {
+        Some("replace") => {
+            let mut new = patch_map.clone();
+            new.remove("$patch");
+            return Ok(Value::Object(new));
+        }
+        Some("delete") => return Ok(Value::Object(Map::new())),
+        Some("merge") | None => {}
+        Some(other) => return Err(StrategicError::Directive(other.to_owned())),
+    }
+    let mut new = old_map.clone();
+    if let Some(retained) = patch_map.get("$retainKeys").and_then(Value::as_array) {
+        new.retain(|key, _| retained.iter().any(|name| name == key));
+    }
+    for (key, value) in patch_map {
+        if key == "$patch" || key == "$retainKeys" || key.starts_with("$setElementOrder/") {
+            continue;
+        }
+        if let Some(field) = key.strip_prefix("$deleteFromPrimitiveList/") {
+            delete_scalars(&mut new, field, value);
+            continue;
+        }
+        if value.is_null() {
+            new.remove(key);
+            continue;
+        }
+        let field = schema.child(key);
+        let merged = match (new.get(key), value) {
+            (Some(before @ Value::Object(_)), Value::Object(_)) => merge(before, value, field)?,
+            (before, Value::Array(items)) if field.patch_key.is_some() => {
+                let before = before
+                    .and_then(Value::as_array)
+                    .map_or(&[][..], Vec::as_slice);
+                merge_lists(before, items, field)?
+            }
+            _ => cleaned(value),
+        };
+        if merged.is_null() {
+            new.remove(key);
+        } else {
+            new.insert(key.clone(), merged);
+        }
+    }
+    for (key, order) in patch_map {
+        if let (Some(field), Some(order)) =
+            (key.strip_prefix("$setElementOrder/"), order.as_array())
+        {
+            reorder(&mut new, field, order, schema.child(field));
+        }
+    }
+    Ok(Value::Object(new))
+}
+
+fn delete_scalars(map: &mut Map<String, Value>, field: &str, gone: &Value) {
+    let gone = gone.as_array().map_or(&[][..], Vec::as_slice);
+    if let Some(list) = map.get_mut(field).and_then(Value::as_array_mut) {
+        list.retain(|item| !gone.contains(item));
+    }
+}
+
+fn merge_lists(old: &[Value], patch: &[Value], schema: &Schema) -> Result<Value, StrategicError> {
+    let key = schema.patch_key.as_deref().unwrap_or_default();
+    let is_replaced = patch
+        .iter()
+        .any(|item| item.get("$patch").and_then(Value::as_str) == Some("replace"));
+    let mut new: Vec<Value> = if is_replaced {
+        Vec::new()
+    } else {
+        old.to_vec()
+    };
+    for item in patch {
+        if key.is_empty() {
+            if !new.contains(item) {
+                new.push(item.clone());
+            }
+            continue;
+        }
+        let directive = item.get("$patch").and_then(Value::as_str);
+        let Some(identity) = item.get(key) else {
+            if directive == Some("replace") {
+                continue;
+            }
+            return Err(StrategicError::NoKey {
+                item: item.to_string(),
+                key: key.to_owned(),
+            });
+        };
+        if directive == Some("delete") {
+            new.retain(|known| known.get(key) != Some(identity));
+            continue;
+        }
+        match new
+            .iter_mut()
+            .find(|known| known.get(key) == Some(identity))
+        {
+            Some(known) => *known = merge(known, item, schema.item())?,
+            None => new.push(cleaned(item)),
+        }
+    }
+    Ok(Value::Array(new))
+}
+
+/// Puts the items named by the order first in that order; items that it does not name keep their place among them.
+fn reorder(map: &mut Map<String, Value>, field: &str, order: &[Value], schema: &Schema) {
+    let key = schema.patch_key.as_deref().unwrap_or_default();
+    let identity = |item: &Value| {
+        if key.is_empty() {
+            Some(item.clone())
+        } else {
+            item.get(key).cloned()
+        }
+    };
+    let rank = |item: &Value| {
+        order
+            .iter()
+            .position(|wanted| identity(wanted) == identity(item))
+    };
+    let Some(list) = map.get_mut(field).and_then(Value::as_array_mut) else {
+        return;
+    };
+    let mut named: Vec<Value> = list
+        .iter()
+        .filter(|item| rank(item).is_some())
+        .cloned()
+        .collect();
+    named.sort_by_key(|item| rank(item));
+    let mut named = named.into_iter();
+    for place in list.iter_mut() {
+        if rank(place).is_some()
+            && let Some(next) = named.next()
+        {
+            *place = next;
+        }
+    }
+}
+
+/// A value to add, without directives and nulls.
+fn cleaned(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .filter(|(key, value)| !key.starts_with('$') && !value.is_null())
+                .map(|(key, value)| (key.clone(), cleaned(value)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(cleaned).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
