@@ -1,0 +1,164 @@
+//! Command lines and what becomes of them.
+
+use super::*;
+use crate::load::Limit;
+
+/// A plan in one line.
+fn word(plan: &Plan) -> String {
+    let limit = match plan.limit {
+        Limit::Time(length) => format!("{length:?}"),
+        Limit::Requests(count) => format!("{count}x"),
+    };
+    let mut headers: Vec<String> = plan
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.to_str().unwrap()))
+        .collect();
+    headers.retain(|header| {
+        ![
+            "content-type=text/html",
+            "user-agent=hey/0.0.1",
+            "accept-encoding=gzip",
+        ]
+        .contains(&header.as_str())
+    });
+    headers.sort();
+    let marks = [
+        (plan.is_keepalive, "keep"),
+        (plan.follows_redirects, "follow"),
+    ];
+    let marks: Vec<&str> = marks
+        .iter()
+        .filter(|mark| mark.0)
+        .map(|mark| mark.1)
+        .collect();
+    format!(
+        "{} {} {limit} c{} q{:?} t{:?} [{}] {:?} {}",
+        plan.method,
+        plan.url,
+        plan.concurrency,
+        plan.rate_per_s,
+        plan.timeout,
+        headers.join(", "),
+        String::from_utf8_lossy(&plan.body),
+        marks.join("+")
+    )
+}
+
+fn check(line: &str, wanted: &str) {
+    let got = match parse(line) {
+        Ok(Some(plan)) => word(&plan),
+        Ok(None) => "shell".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(got, wanted, "{line}");
+}
+
+#[test]
+fn hey_lines() {
+    check(
+        "hey -z 1m -q 10 -c 2 http://podinfo-canary.test:9898/",
+        r#"GET http://podinfo-canary.test:9898/ 60s c2 qSome(20.0) tSome(20s) [] "" keep+follow"#,
+    );
+    check(
+        "hey http://a/",
+        r#"GET http://a/ 200x c50 qNone tSome(20s) [] "" keep+follow"#,
+    );
+    check(
+        r#"/usr/bin/hey -n=100 --c 5 -m post -H 'Cookie: canary=always; a=b' -H "X-A:1" -A text/plain -T application/json -d '{"a": "b c"}' -a me:pw -host app.test -t 0 -disable-keepalive -disable-redirects=true -h2 -o csv -cpus 2 http://gw/?a=b"#,
+        r#"POST http://gw/?a=b 100x c5 qNone tNone [accept=text/plain, authorization=Basic bWU6cHc=, content-type=application/json, cookie=canary=always; a=b, host=app.test, x-a=1] "{\"a\": \"b c\"}" "#,
+    );
+    check(
+        "hey -q 0 -z 5s http://a/ -n 5",
+        r#"GET http://a/ 5s c50 qNone tSome(20s) [] "" keep+follow"#,
+    );
+    check(
+        "hey -n 60 -c 60 \\\n http://a/",
+        r#"GET http://a/ 60x c60 qNone tSome(20s) [] "" keep+follow"#,
+    );
+}
+
+#[test]
+fn hey_refusals() {
+    check("hey", r#"failed to read "hey": the URL is missing"#);
+    check(
+        "hey -z",
+        r#"failed to read "hey": None is no value of flag "-z""#,
+    );
+    check(
+        "hey -z 1y http://a/",
+        r#"failed to read "hey": Some("1y") is no value of flag "-z""#,
+    );
+    check(
+        "hey -c 0 http://a/",
+        r#"failed to read "hey": Some("0") is no value of flag "-c""#,
+    );
+    check(
+        "hey -n 5 http://a/",
+        r#"failed to read "hey": Some("5") is no value of flag "-n""#,
+    );
+    check(
+        "hey -H nocolon http://a/",
+        r#"failed to read "hey": Some("nocolon") is no value of flag "-H""#,
+    );
+    check(
+        "hey -Z 5 http://a/",
+        r#"failed to read "hey": flag "-Z" is not known"#,
+    );
+    check(
+        "hey -D /etc/passwd http://a/",
+        r#"failed to read "hey": flag "-D" is not served by the built-in generator: give the body with -d"#,
+    );
+    check(
+        "hey https://a/",
+        r#"failed to read "hey": failed to use URL "https://a/": give one that starts with "http://" and names a host"#,
+    );
+    check(
+        "hey -z 1s -c 5000 http://a/",
+        r#"failed to read "hey": failed to use concurrency 5000: give 1 to 1000"#,
+    );
+    check(
+        "hey -z 1s -c 1000 -q 1000 http://a/",
+        r#"failed to read "hey": failed to use rate "1000000" per second: give more than 0, at most 100000"#,
+    );
+}
+
+#[test]
+fn wrk_lines() {
+    check(
+        "wrk -t12 -c 40 -d30s -H 'X: y' --latency http://a/",
+        r#"GET http://a/ 30s c40 qNone tSome(2s) [x=y] "" keep"#,
+    );
+    check(
+        "wrk http://a/ --timeout=5 -R 100",
+        r#"GET http://a/ 10s c10 qSome(100.0) tSome(5s) [] "" keep"#,
+    );
+    check(
+        "wrk -s a.lua http://a/",
+        r#"failed to read "wrk": flag "-s" is not served by the built-in generator: use a hey line, or --allow-shell and type bash"#,
+    );
+    check(
+        "wrk -x 1 http://a/",
+        r#"failed to read "wrk": flag "-x" is not known"#,
+    );
+}
+
+#[test]
+fn lines_for_a_shell() {
+    for line in [
+        "",
+        "curl http://a/",
+        "hey http://a/ | tee x",
+        "hey http://$HOST/",
+        "hey \"http://$HOST/\"",
+        "hey `x`",
+        "hey 'open",
+        "hey \"open",
+        "hey http://a/ && true",
+        "hey http://a/ > f",
+        "# hey http://a/",
+        "hey\nhey",
+    ] {
+        check(line, "shell");
+    }
+}

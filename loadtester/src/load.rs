@@ -1,0 +1,174 @@
+//! Generates HTTP load in this process and says what came of it.
+//!
+//! With a rate the load is open: requests are due at fixed times, and one that had to wait
+//! for a free worker counts from the time it was due, so that a slow server cannot hide its
+//! slowness. Without a rate each worker sends as soon as its last answer came.
+
+mod client;
+mod plan;
+mod summary;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+pub use plan::{CONCURRENCY_MAX, Limit, Plan, PlanError};
+pub use summary::{Fault, Summary};
+
+use client::Sender;
+
+/// One answer, as an observer sees it.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// The status, or why there was none.
+    pub outcome: Result<StatusCode, Fault>,
+    /// Headers of the answer; empty if there was none.
+    pub headers: &'a HeaderMap,
+    /// From the time the request was due to the end of the answer's body.
+    pub latency: Duration,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+}
+
+/// Carries out a plan. `observer` sees every answer, from several tasks. Dropping the future
+/// stops the load.
+///
+/// # Errors
+/// A plan that cannot be carried out, such as a URL that is not `http`.
+pub async fn run<F>(plan: Plan, observer: F) -> Result<Summary, PlanError>
+where
+    F: Fn(&Answer<'_>) + Send + Sync + 'static,
+{
+    plan.check()?;
+    let workers = plan.workers();
+    let started = Instant::now();
+    let end = match plan.limit {
+        Limit::Time(length) => Some(started + length),
+        Limit::Requests(_) => None,
+    };
+    let course = Arc::new(Course {
+        sender: Sender::new(&plan),
+        plan,
+        started,
+        end,
+        next: AtomicU64::new(0),
+        summary: Mutex::new(Summary::new()),
+        observer,
+    });
+    let mut tasks = JoinSet::new();
+    for _ in 0..workers {
+        tasks.spawn(work(Arc::clone(&course)));
+    }
+    while tasks.join_next().await.is_some() {}
+    let mut summary = course
+        .summary
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    summary.took = started.elapsed();
+    summary.missed = course.missed(summary.requests());
+    Ok(summary)
+}
+
+/// A plan being carried out.
+struct Course<F> {
+    sender: Sender,
+    plan: Plan,
+    started: Instant,
+    end: Option<Instant>,
+    /// The number of the next request.
+    next: AtomicU64,
+    summary: Mutex<Summary>,
+    observer: F,
+}
+
+impl<F> Course<F> {
+    /// When the n-th request is due; `None` if it is not to be sent any more.
+    fn due(&self, n: u64) -> Option<Instant> {
+        if let Limit::Requests(count) = self.plan.limit
+            && n >= count
+        {
+            return None;
+        }
+        let due = match self.plan.rate_per_s {
+            Some(rate) => self.started + Duration::try_from_secs_f64(to_f64(n) / rate).ok()?,
+            None => Instant::now(),
+        };
+        self.end
+            .is_none_or(|end| due < end && Instant::now() < end)
+            .then_some(due)
+    }
+
+    /// Requests that were due but never sent, for want of a free worker.
+    fn missed(&self, sent: u64) -> u64 {
+        match (self.plan.rate_per_s, self.plan.limit) {
+            (Some(rate), Limit::Time(length)) => {
+                to_u64((length.as_secs_f64() * rate).ceil()).saturating_sub(sent)
+            }
+            (None, _) | (Some(_), Limit::Requests(_)) => 0,
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a saturating cast is meant"
+)]
+fn to_u64(count: f64) -> u64 {
+    count as u64
+}
+
+async fn work<F>(course: Arc<Course<F>>)
+where
+    F: Fn(&Answer<'_>) + Send + Sync + 'static,
+{
+    while let Some(due) = course.due(course.next.fetch_add(1, Ordering::Relaxed)) {
+        let is_early = Instant::now() < due;
+        if is_early {
+            sleep_until(due).await;
+        }
+        // A free worker's timer wakes up to 1 ms late: that is ours, not the server's.
+        let since = if is_early { Instant::now() } else { due };
+        let sent = course.sender.send();
+        // A load of a given length ends on time; what is under way then is not counted.
+        let sent = match course.end {
+            Some(end) => match timeout_at(end + course.plan.grace(), sent).await {
+                Ok(sent) => sent,
+                Err(_) => return,
+            },
+            None => sent.await,
+        };
+        let empty = HeaderMap::new();
+        let (outcome, headers, bytes) = match &sent {
+            Ok(got) => (Ok(got.status), &got.headers, got.bytes),
+            Err(fault) => (Err(*fault), &empty, 0),
+        };
+        let answer = Answer {
+            outcome,
+            headers,
+            latency: since.elapsed(),
+            bytes,
+        };
+        course
+            .summary
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&answer);
+        (course.observer)(&answer);
+        if outcome.is_err() && course.plan.rate_per_s.is_none() {
+            // A server that refuses at once must not turn into a busy loop.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What load to generate.
+//!
+//! Values only, with their limits; `command.rs` makes plans of command lines.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+
+/// Workers, and so open requests, at one time.
+pub const CONCURRENCY_MAX: usize = 1000;
+/// Requests per second in total.
+const RATE_MAX_PER_S: f64 = 100_000.0;
+/// Time past the end that answers under way are waited for, if they have no limit.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// When a load ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// After a time.
+    Time(Duration),
+    /// After a number of requests.
+    Requests(u64),
+}
+
+/// A load to generate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Where to; only `http`.
+    pub url: Uri,
+    /// Method of every request.
+    pub method: Method,
+    /// Headers of every request; `Host` replaces the URL's.
+    pub headers: HeaderMap,
+    /// Body of every request.
+    pub body: Bytes,
+    /// Requests per second of all workers together; as fast as answers come if absent.
+    pub rate_per_s: Option<f64>,
+    /// When to end.
+    pub limit: Limit,
+    /// Requests open at one time.
+    pub concurrency: usize,
+    /// Speak HTTP/2 without TLS.
+    pub is_http2: bool,
+    /// Time for one answer; no limit if absent.
+    pub timeout: Option<Duration>,
+    /// Use connections again.
+    pub is_keepalive: bool,
+    /// Follow redirects, up to ten.
+    pub follows_redirects: bool,
+}
+
+/// Why a plan cannot be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The URL is not usable.
+    #[error("failed to use URL {url:?}: give one that starts with \"http://\" and names a host")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// Too many or no workers.
+    #[error("failed to use concurrency {concurrency}: give 1 to {CONCURRENCY_MAX}")]
+    Concurrency {
+        /// What was given.
+        concurrency: usize,
+    },
+    /// The rate is not usable.
+    #[error("failed to use rate {rate:?} per second: give more than 0, at most {RATE_MAX_PER_S}")]
+    Rate {
+        /// What was given.
+        rate: String,
+    },
+}
+
+impl Plan {
+    /// A plan of GET requests, one after the other; change its fields as needed.
+    #[must_use]
+    pub fn new(url: Uri, limit: Limit) -> Self {
+        Self {
+            url,
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            rate_per_s: None,
+            limit,
+            concurrency: 1,
+            is_http2: false,
+            timeout: Some(Duration::from_secs(20)),
+            is_keepalive: true,
+            follows_redirects: true,
+        }
+    }
+
+    /// # Errors
+    /// A value out of its limits.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.url.scheme_str() != Some("http") || self.url.host().is_none_or(str::is_empty) {
+            return Err(PlanError::Url {
+                url: self.url.to_string(),
+            });
+        }
+        if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
+            return Err(PlanError::Concurrency {
+                concurrency: self.concurrency,
+            });
+        }
+        match self.rate_per_s {
+            Some(rate) if !(rate > 0.0 && rate <= RATE_MAX_PER_S) => Err(PlanError::Rate {
+                rate: rate.to_string(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Workers that have something to do.
+    pub(super) fn workers(&self) -> usize {
+        match self.limit {
+            Limit::Requests(count) => self
+                .concurrency
+                .min(usize::try_from(count).unwrap_or(usize::MAX)),
+            Limit::Time(_) => self.concurrency,
+        }
+    }
+
+    /// Time past the end that answers under way are waited for.
+    pub(super) fn grace(&self) -> Duration {
+        self.timeout.map_or(GRACE, |timeout| timeout.min(GRACE))
+    }
+}

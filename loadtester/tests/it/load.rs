@@ -1,0 +1,116 @@
+//! The generator: rates, limits, failures, late answers.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use loadtester::load::{Fault, Limit, Plan, run};
+
+use crate::support::Target;
+
+fn plan(url: &str, limit: Limit) -> Plan {
+    Plan::new(url.parse().unwrap(), limit)
+}
+
+#[tokio::test]
+async fn a_number_of_requests_over_kept_connections() {
+    let target = Target::start().await;
+    let mut wanted = plan(&target.url("/"), Limit::Requests(100));
+    wanted.concurrency = 4;
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = Arc::clone(&seen);
+    let summary = run(wanted.clone(), move |answer| {
+        kept.lock()
+            .unwrap()
+            .push(answer.headers["x-version"].to_str().unwrap().to_owned());
+    });
+    let summary = summary.await.unwrap();
+    assert_eq!(
+        (summary.requests(), summary.failed(), summary.bytes),
+        (100, 0, 500)
+    );
+    assert_eq!(seen.lock().unwrap().len(), 100);
+    assert!(target.connections.load(Ordering::SeqCst) <= 8);
+
+    wanted.is_http2 = true;
+    let is_http2 = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&is_http2);
+    let observe = move |answer: &loadtester::load::Answer<'_>| {
+        count.fetch_add(
+            usize::from(answer.headers["x-version"] == "HTTP/2.0"),
+            Ordering::SeqCst,
+        );
+    };
+    assert_eq!(run(wanted.clone(), observe).await.unwrap().failed(), 0);
+    assert_eq!(is_http2.load(Ordering::SeqCst), 100);
+
+    (wanted.is_http2, wanted.is_keepalive) = (false, false);
+    let before = target.connections.load(Ordering::SeqCst);
+    run(wanted, |_| {}).await.unwrap();
+    assert_eq!(target.connections.load(Ordering::SeqCst) - before, 100);
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_and_late_answers_count_from_when_they_were_due() {
+    let target = Target::start().await;
+    let mut wanted = plan(&target.url("/"), Limit::Time(Duration::from_millis(500)));
+    (wanted.rate_per_s, wanted.concurrency) = (Some(200.0), 4);
+    let summary = run(wanted.clone(), |_| {}).await.unwrap();
+    assert!((90..=100).contains(&summary.requests()), "{summary}");
+    // 50 ms an answer, one worker: 20 of 100 due requests can be sent, ever later.
+    wanted.url = target.url("/slow").parse().unwrap();
+    wanted.concurrency = 1;
+    let summary = run(wanted, |_| {}).await.unwrap();
+    assert!(
+        summary.requests() <= 11 && summary.missed >= 89,
+        "{summary}"
+    );
+    assert!(
+        summary.latency_max() > Duration::from_millis(300),
+        "{summary}"
+    );
+    assert!(summary.to_string().contains("Not sent:"), "{summary}");
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let target = Target::start().await;
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/", listener.local_addr().unwrap())
+    };
+    let of = |url: &str| {
+        let mut wanted = plan(url, Limit::Requests(3));
+        wanted.timeout = Some(Duration::from_millis(50));
+        run(wanted, |_| {})
+    };
+    let told = of(&target.url("/bad")).await.unwrap();
+    assert_eq!((told.failed(), told.statuses.get(&500)), (3, Some(&3)));
+    assert_eq!(
+        of(&target.url("/hang"))
+            .await
+            .unwrap()
+            .faults
+            .get(&Fault::Timeout),
+        Some(&3)
+    );
+    assert_eq!(
+        of(&closed).await.unwrap().faults.get(&Fault::Connect),
+        Some(&3)
+    );
+    assert_eq!(
+        of(&target.url("/move")).await.unwrap().statuses.get(&200),
+        Some(&3)
+    );
+    let mut wanted = plan(&target.url("/move"), Limit::Requests(1));
+    wanted.follows_redirects = false;
+    assert_eq!(
+        run(wanted, |_| {}).await.unwrap().statuses.get(&302),
+        Some(&1)
+    );
+    assert!(
+        run(plan("ftp://a/", Limit::Requests(1)), |_| {})
+            .await
+            .is_err()
+    );
+}
