@@ -52,9 +52,17 @@ impl Flavour {
     /// canary's `spec.provider`, and whether the target is a core Service.
     #[must_use]
     pub fn choose(flag: &str, spec_provider: Option<&str>, is_service_target: bool) -> Self {
-        let mut provider = if flag.contains("crossover") { "crossover" } else { flag };
+        let mut provider = if flag.contains("crossover") {
+            "crossover"
+        } else {
+            flag
+        };
         if let Some(own) = spec_provider.filter(|own| !own.is_empty()) {
-            provider = if flag.contains("linkerd") { "linkerd" } else { own };
+            provider = if flag.contains("linkerd") {
+                "linkerd"
+            } else {
+                own
+            };
         }
         let starts = [
             ("appmesh", Self::AppMesh),
@@ -63,7 +71,10 @@ impl Flavour {
             // Ours, so not bound by Flagger's rule for Services.
             ("sluice", Self::Sluice),
         ];
-        if let Some((_, flavour)) = starts.into_iter().find(|(start, _)| provider.starts_with(start)) {
+        if let Some((_, flavour)) = starts
+            .into_iter()
+            .find(|(start, _)| provider.starts_with(start))
+        {
             return flavour;
         }
         // Flagger appends ":service" for such targets, which no name equals.
@@ -182,17 +193,31 @@ pub(crate) fn builtin(flavour: Flavour, source: &CheckSource) -> Option<Builtin>
     let words = flavour.words();
     let is_snake = words.is_snake;
     match source {
-        CheckSource::SuccessRate => Some(Builtin { template: success_rate(&words), factor: 1.0, is_snake }),
+        CheckSource::SuccessRate => Some(Builtin {
+            template: success_rate(&words),
+            factor: 1.0,
+            is_snake,
+        }),
         CheckSource::Duration => {
             let (template, factor) = duration(&words.duration);
-            Some(Builtin { template, factor, is_snake })
+            Some(Builtin {
+                template,
+                factor,
+                is_snake,
+            })
         }
         CheckSource::Query(_) | CheckSource::Template { .. } => None,
     }
 }
 
 fn success_rate(words: &Words) -> String {
-    let Words { counter, matchers, good, duration: _, is_snake: _ } = words;
+    let Words {
+        counter,
+        matchers,
+        good,
+        duration: _,
+        is_snake: _,
+    } = words;
     format!(
         "sum( rate( {counter}{{ {matchers}, {good} }}[{{{{ interval }}}}] ) ) \
          / sum( rate( {counter}{{ {matchers} }}[{{{{ interval }}}}] ) ) * 100"
@@ -201,7 +226,11 @@ fn success_rate(words: &Words) -> String {
 
 fn duration(words: &Duration) -> (String, f64) {
     match words {
-        Duration::P99 { bucket, matchers, unit } => {
+        Duration::P99 {
+            bucket,
+            matchers,
+            unit,
+        } => {
             let p99 = format!(
                 "histogram_quantile( 0.99, sum( rate( {bucket}{{ {matchers} }}[{{{{ interval }}}}] ) ) by (le) )"
             );
@@ -212,7 +241,8 @@ fn duration(words: &Duration) -> (String, f64) {
             }
         }
         Duration::Mean { name, matchers } => {
-            let rate = |end| format!("sum( rate( {name}_{end}{{ {matchers} }}[{{{{ interval }}}}] ) )");
+            let rate =
+                |end| format!("sum( rate( {name}_{end}{{ {matchers} }}[{{{{ interval }}}}] ) )");
             (format!("1000 * {} / {}", rate("sum"), rate("count")), 1.0)
         }
     }

@@ -74,13 +74,17 @@ pub enum Unusable {
     #[error("spec.provider.type {0:?} is not supported; only \"prometheus\" is")]
     Provider(String),
     /// No address, or one that is not a URL.
-    #[error("spec.provider.address must be an http or https URL, for example \"http://prometheus:9090\"")]
+    #[error(
+        "spec.provider.address must be an http or https URL, for example \"http://prometheus:9090\""
+    )]
     Address,
     /// The Secret does not exist.
     #[error("secret {0:?} of spec.provider.secretRef was not found in the template's namespace")]
     SecretMissing(String),
     /// The Secret lacks a key.
-    #[error("secret {secret:?} of spec.provider.secretRef has no key {key:?}; set token, or username and password")]
+    #[error(
+        "secret {secret:?} of spec.provider.secretRef has no key {key:?}; set token, or username and password"
+    )]
     SecretKey {
         /// Name of the Secret.
         secret: String,
@@ -105,7 +109,10 @@ impl Resolved {
     /// # Errors
     /// When the provider is another than Prometheus, or address or credentials
     /// are missing.
-    pub fn read(template: &MetricTemplate, secret: Option<&BTreeMap<String, Vec<u8>>>) -> Result<Self, Unusable> {
+    pub fn read(
+        template: &MetricTemplate,
+        secret: Option<&BTreeMap<String, Vec<u8>>>,
+    ) -> Result<Self, Unusable> {
         let provider = &template.spec.provider;
         if provider.type_ != "prometheus" {
             return Err(Unusable::Provider(provider.type_.clone()));
@@ -120,25 +127,40 @@ impl Resolved {
         server.credentials = credentials;
         server.is_tls_unchecked = provider.insecure_skip_verify;
         for (name, values) in &provider.headers {
-            server.headers.extend(values.iter().map(|value| (name.clone(), Secret::new(value))));
+            server.headers.extend(
+                values
+                    .iter()
+                    .map(|value| (name.clone(), Secret::new(value))),
+            );
         }
-        Ok(Self { server, query: template.spec.query.clone() })
+        Ok(Self {
+            server,
+            query: template.spec.query.clone(),
+        })
     }
 }
 
-fn read_credentials(name: &str, secret: &BTreeMap<String, Vec<u8>>) -> Result<Credentials, Unusable> {
+fn read_credentials(
+    name: &str,
+    secret: &BTreeMap<String, Vec<u8>>,
+) -> Result<Credentials, Unusable> {
     let read = |key: &'static str| -> Result<Option<Secret>, Unusable> {
         let Some(bytes) = secret.get(key) else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| Unusable::SecretValue { secret: name.to_owned(), key })?;
+        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::SecretValue {
+            secret: name.to_owned(),
+            key,
+        })?;
         Ok(Some(Secret::new(text)))
     };
     if let Some(token) = read("token")? {
         return Ok(Credentials::Bearer(token));
     }
-    let missing = |key| Unusable::SecretKey { secret: name.to_owned(), key };
+    let missing = |key| Unusable::SecretKey {
+        secret: name.to_owned(),
+        key,
+    };
     let username = read("username")?.ok_or(missing("username"))?;
     let password = read("password")?.ok_or(missing("password"))?;
     Ok(Credentials::Basic { username, password })

@@ -38,7 +38,10 @@ impl Credentials {
     pub(crate) fn secrets(&self) -> Vec<&str> {
         match self {
             Self::Bearer(token) => vec![token.expose()],
-            Self::Basic { username: _, password } => vec![password.expose()],
+            Self::Basic {
+                username: _,
+                password,
+            } => vec![password.expose()],
         }
     }
 }

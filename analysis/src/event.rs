@@ -52,10 +52,17 @@ pub async fn tell(
     outbound: &dyn Outbound,
 ) -> Result<(), String> {
     let mut metadata = hook.metadata.clone();
-    let kind = if event.is_warning { "Warning" } else { "Normal" };
+    let kind = if event.is_warning {
+        "Warning"
+    } else {
+        "Normal"
+    };
     metadata.insert("eventMessage".to_owned(), event.message.to_owned());
     metadata.insert("eventType".to_owned(), kind.to_owned());
-    metadata.insert("timestamp".to_owned(), event.at.timestamp_millis().to_string());
+    metadata.insert(
+        "timestamp".to_owned(),
+        event.at.timestamp_millis().to_string(),
+    );
     let request = HookRequest {
         url: hook.url.clone(),
         body: payload(context, event.phase, &metadata),
@@ -64,7 +71,11 @@ pub async fn tell(
         is_tls_unchecked: hook.is_tls_unchecked,
     };
     let outcome = call(&request, hook.retries, outbound).await;
-    if outcome.is_open { Ok(()) } else { Err(outcome.detail) }
+    if outcome.is_open {
+        Ok(())
+    } else {
+        Err(outcome.detail)
+    }
 }
 
 /// What happened.

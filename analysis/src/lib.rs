@@ -29,7 +29,8 @@ pub use event::{Event, EventHook, tell};
 pub use measure::{available, measure};
 pub use network::{Egress, Network, NetworkError};
 pub use outbound::{
-    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault, QueryResult, Series,
+    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault,
+    QueryResult, Series,
 };
 pub use query::RenderError;
 pub use webhook::{answer, checksum};

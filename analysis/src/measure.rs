@@ -24,15 +24,30 @@ const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 const SKEW_S_MIN: i64 = 60;
 
 /// Measures `check`; `key` goes into the sample.
-pub async fn measure(check: &Check, key: &str, context: &Context, outbound: &dyn Outbound) -> Sample {
+pub async fn measure(
+    check: &Check,
+    key: &str,
+    context: &Context,
+    outbound: &dyn Outbound,
+) -> Sample {
     let measured = match Question::new(check, context) {
         Ok(question) => question.ask(context, outbound).await,
         Err(why) => Measured::Error(why),
     };
     if let Measured::Nothing(why) | Measured::Error(why) = &measured {
-        tracing::debug!(name = context.name, namespace = context.namespace, metric = check.name, why, "Not measured.");
+        tracing::debug!(
+            name = context.name,
+            namespace = context.namespace,
+            metric = check.name,
+            why,
+            "Not measured."
+        );
     }
-    Sample { key: key.to_owned(), at: context.now, measured }
+    Sample {
+        key: key.to_owned(),
+        at: context.now,
+        measured,
+    }
 }
 
 /// Asks whether the server of a metric can answer at all (spec 5.6): the query
@@ -40,10 +55,20 @@ pub async fn measure(check: &Check, key: &str, context: &Context, outbound: &dyn
 ///
 /// # Errors
 /// Why it cannot, in words without secrets.
-pub async fn available(check: &Check, context: &Context, outbound: &dyn Outbound) -> Result<(), String> {
+pub async fn available(
+    check: &Check,
+    context: &Context,
+    outbound: &dyn Outbound,
+) -> Result<(), String> {
     let server = match &check.source {
-        CheckSource::SuccessRate | CheckSource::Duration | CheckSource::Query(_) => &context.metrics_server,
-        CheckSource::Template { name, namespace, variables: _ } => &resolved(context, namespace, name)?.server,
+        CheckSource::SuccessRate | CheckSource::Duration | CheckSource::Query(_) => {
+            &context.metrics_server
+        }
+        CheckSource::Template {
+            name,
+            namespace,
+            variables: _,
+        } => &resolved(context, namespace, name)?.server,
     };
     let question = Question {
         server,
@@ -54,17 +79,27 @@ pub async fn available(check: &Check, context: &Context, outbound: &dyn Outbound
     };
     match question.ask(context, outbound).await {
         Measured::Value(value) if (value - 1.0).abs() < f64::EPSILON => Ok(()),
-        Measured::Value(value) => Err(format!("prometheus {} says that vector(1) is {value}", server.shown())),
+        Measured::Value(value) => Err(format!(
+            "prometheus {} says that vector(1) is {value}",
+            server.shown()
+        )),
         Measured::Nothing(why) | Measured::Error(why) => Err(why),
     }
 }
 
 fn resolved<'c>(context: &'c Context, namespace: &str, name: &str) -> Result<&'c Resolved, String> {
-    let key = TemplateRef { namespace: namespace.to_owned(), name: name.to_owned() };
+    let key = TemplateRef {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
     match context.templates.get(&key) {
         Some(Ok(resolved)) => Ok(resolved),
-        Some(Err(unusable)) => Err(format!("Metric template {name}.{namespace} error: {unusable}")),
-        None => Err(format!("Metric template {name}.{namespace} error: it was not found")),
+        Some(Err(unusable)) => Err(format!(
+            "Metric template {name}.{namespace} error: {unusable}"
+        )),
+        None => Err(format!(
+            "Metric template {name}.{namespace} error: it was not found"
+        )),
     }
 }
 
@@ -90,7 +125,8 @@ impl<'c> Question<'c> {
                     .ok_or_else(|| format!("metric {metric:?} is not a built-in check"))?;
                 let snake = builtin.is_snake.then(|| snake(context));
                 let names = snake.as_ref().unwrap_or(context);
-                let query = render(&builtin.template, names, &interval, &none).map_err(|error| error.to_string())?;
+                let query = render(&builtin.template, names, &interval, &none)
+                    .map_err(|error| error.to_string())?;
                 let nothing = format!(
                     "no values found for {} metric {metric} probably {}.{} is not receiving traffic",
                     context.flavour, context.target, context.namespace
@@ -100,16 +136,38 @@ impl<'c> Question<'c> {
             CheckSource::Query(text) => {
                 let query = render(text, context, &interval, &none)
                     .map_err(|error| format!("Metric query failed for {metric}: {error}"))?;
-                (ours, query, 1.0, format!("no values found for metric: {metric}"))
+                (
+                    ours,
+                    query,
+                    1.0,
+                    format!("no values found for metric: {metric}"),
+                )
             }
-            CheckSource::Template { name, namespace, variables } => {
+            CheckSource::Template {
+                name,
+                namespace,
+                variables,
+            } => {
                 let resolved = resolved(context, namespace, name)?;
-                let query = render(&resolved.query, context, &interval, variables)
-                    .map_err(|error| format!("Metric template {name}.{namespace} query render error: {error}"))?;
-                (&resolved.server, query, 1.0, format!("no values found for custom metric: {metric}"))
+                let query =
+                    render(&resolved.query, context, &interval, variables).map_err(|error| {
+                        format!("Metric template {name}.{namespace} query render error: {error}")
+                    })?;
+                (
+                    &resolved.server,
+                    query,
+                    1.0,
+                    format!("no values found for custom metric: {metric}"),
+                )
             }
         };
-        Ok(Self { server, query, factor, nothing, window: check.interval })
+        Ok(Self {
+            server,
+            query,
+            factor,
+            nothing,
+            window: check.interval,
+        })
     }
 
     async fn ask(&self, context: &Context, outbound: &dyn Outbound) -> Measured {
@@ -120,7 +178,9 @@ impl<'c> Question<'c> {
         };
         match result {
             Ok(result) => self.read(&result, context.now),
-            Err(fault) => Measured::Error(self.redacted(&format!("prometheus {} {fault}", self.server.shown()))),
+            Err(fault) => Measured::Error(
+                self.redacted(&format!("prometheus {} {fault}", self.server.shown())),
+            ),
         }
     }
 
@@ -129,7 +189,12 @@ impl<'c> Question<'c> {
         let url = wording::url_secrets(self.server.url().as_str());
         let mut secrets: Vec<&str> = url.iter().map(String::as_str).collect();
         secrets.extend(self.server.headers.iter().map(|(_, value)| value.expose()));
-        secrets.extend(self.server.credentials.iter().flat_map(|credentials| credentials.secrets()));
+        secrets.extend(
+            self.server
+                .credentials
+                .iter()
+                .flat_map(|credentials| credentials.secrets()),
+        );
         wording::redact(text, &secrets)
     }
 
@@ -138,7 +203,9 @@ impl<'c> Question<'c> {
         let error = |why: String| Measured::Error(format!("{server} {why}"));
         let series = match result {
             QueryResult::Other(kind) => {
-                return error(format!("answered with a {kind}, not a vector of one series"));
+                return error(format!(
+                    "answered with a {kind}, not a vector of one series"
+                ));
             }
             QueryResult::Vector(series) => series.as_slice(),
         };
@@ -146,7 +213,10 @@ impl<'c> Question<'c> {
             [] => return Measured::Nothing(self.nothing.clone()),
             [one] => one,
             [_, _, ..] => {
-                return error(format!("answered with {} series instead of one; aggregate them in the query", series.len()));
+                return error(format!(
+                    "answered with {} series instead of one; aggregate them in the query",
+                    series.len()
+                ));
             }
         };
         let Some(value) = one.value else {
@@ -159,7 +229,10 @@ impl<'c> Question<'c> {
             return Measured::Nothing(format!("{}: the query returned NaN", self.nothing));
         }
         if value.is_infinite() {
-            return error(format!("answered with {}Inf, which is not a finite number", if value < 0.0 { "-" } else { "+" }));
+            return error(format!(
+                "answered with {}Inf, which is not a finite number",
+                if value < 0.0 { "-" } else { "+" }
+            ));
         }
         Measured::Value(value * self.factor)
     }
@@ -172,7 +245,10 @@ impl<'c> Question<'c> {
             return Some(format!("answered with a value from {} ago", span(age)));
         }
         if age < -bound {
-            return Some(format!("answered with a value from {} ahead; its clock differs from ours", span(-age)));
+            return Some(format!(
+                "answered with a value from {} ahead; its clock differs from ours",
+                span(-age)
+            ));
         }
         None
     }
@@ -180,7 +256,13 @@ impl<'c> Question<'c> {
 
 /// The canary's names with `_` in place of what is not a word character.
 fn snake(context: &Context) -> Context {
-    let word = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+    let word = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            c
+        } else {
+            '_'
+        }
+    };
     let snake = |name: &str| name.chars().map(word).collect::<String>();
     Context {
         namespace: snake(&context.namespace),

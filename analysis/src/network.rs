@@ -16,7 +16,8 @@ use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use thiserror::Error;
 
 use crate::outbound::{
-    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault, QueryResult,
+    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault,
+    QueryResult,
 };
 
 pub use egress::Egress;
@@ -52,21 +53,40 @@ impl Network {
     pub fn new(egress: Egress) -> Result<Self, NetworkError> {
         let egress = Arc::new(egress);
         let checked = client(&egress).build().map_err(NetworkError)?;
-        let unchecked = client(&egress).tls_danger_accept_invalid_certs(true).no_proxy();
+        let unchecked = client(&egress)
+            .tls_danger_accept_invalid_certs(true)
+            .no_proxy();
         let unchecked = unchecked.build().map_err(NetworkError)?;
-        Ok(Self { checked, unchecked, egress })
+        Ok(Self {
+            checked,
+            unchecked,
+            egress,
+        })
     }
 
     const fn client(&self, is_tls_unchecked: bool) -> &Client {
-        if is_tls_unchecked { &self.unchecked } else { &self.checked }
+        if is_tls_unchecked {
+            &self.unchecked
+        } else {
+            &self.checked
+        }
     }
 
     async fn send(&self, request: &HookRequest) -> Result<HookResponse, HookFault> {
-        let url = Url::parse(request.url.expose()).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = Url::parse(request.url.expose())
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or(HookFault::Url)?;
-        self.egress.check(&url).map_err(|address| HookFault::Forbidden(address.to_string()))?;
-        let mut builder = self.client(request.is_tls_unchecked).post(url).timeout(request.timeout);
-        builder = builder.header(CONTENT_TYPE, "application/json").body(request.body.clone());
+        self.egress
+            .check(&url)
+            .map_err(|address| HookFault::Forbidden(address.to_string()))?;
+        let mut builder = self
+            .client(request.is_tls_unchecked)
+            .post(url)
+            .timeout(request.timeout);
+        builder = builder
+            .header(CONTENT_TYPE, "application/json")
+            .body(request.body.clone());
         if let Some(key) = &request.idempotency_key {
             builder = builder.header("Idempotency-Key", key);
         }
@@ -74,8 +94,14 @@ impl Network {
         let mut response = builder.send().await.map_err(|error| fault(&error))?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
-        let (body, _) = body(&mut response, HOOK_BODY_BYTES_MAX).await.map_err(|error| fault(&error))?;
-        Ok(HookResponse { status, body: String::from_utf8_lossy(&body).into_owned(), retry_after })
+        let (body, _) = body(&mut response, HOOK_BODY_BYTES_MAX)
+            .await
+            .map_err(|error| fault(&error))?;
+        Ok(HookResponse {
+            status,
+            body: String::from_utf8_lossy(&body).into_owned(),
+            retry_after,
+        })
     }
 }
 
@@ -118,11 +144,18 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
         let is_downgrade = first.scheme() == "https" && next.scheme() != "https";
         first.host_str() == next.host_str() && !is_downgrade
     });
-    if is_same { attempt.follow() } else { attempt.error(words::OTHER_HOST) }
+    if is_same {
+        attempt.follow()
+    } else {
+        attempt.error(words::OTHER_HOST)
+    }
 }
 
 /// Reads a body up to a limit; tells whether there is more.
-async fn body(response: &mut Response, bytes_max: usize) -> Result<(Vec<u8>, bool), reqwest::Error> {
+async fn body(
+    response: &mut Response,
+    bytes_max: usize,
+) -> Result<(Vec<u8>, bool), reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         let room = bytes_max.saturating_sub(body.len());

@@ -49,9 +49,16 @@ impl PrometheusServer {
     /// if the address is no such URL.
     #[must_use]
     pub fn at(address: &str) -> Option<Self> {
-        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        let url = Url::parse(address)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"))?;
         url.host_str()?;
-        Some(Self { url, headers: Vec::new(), credentials: None, is_tls_unchecked: false })
+        Some(Self {
+            url,
+            headers: Vec::new(),
+            credentials: None,
+            is_tls_unchecked: false,
+        })
     }
 
     /// The address as it is asked; may hold a password.

@@ -14,7 +14,11 @@ const TEMPLATE_NAME: &str = "query";
 const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
 
 /// What one query may cost to render, and how long it may become.
-const LIMITS: Limits = Limits { steps_max: 100_000, output_bytes_max: 64 * 1024, depth_max: 100 };
+const LIMITS: Limits = Limits {
+    steps_max: 100_000,
+    output_bytes_max: 64 * 1024,
+    depth_max: 100,
+};
 
 /// Why a query template gave no query; Go's words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -53,9 +57,15 @@ pub(crate) fn render(
     for (name, word) in words {
         funcs.insert(name, Function::constant(word));
     }
-    funcs.insert("variables", Function::constant(Value::string_map(variables)));
+    funcs.insert(
+        "variables",
+        Function::constant(Value::string_map(variables)),
+    );
     let template = Template::parse(TEMPLATE_NAME, text, funcs)?;
-    let options = Options { missing_key: MissingKey::Error, limits: LIMITS };
+    let options = Options {
+        missing_key: MissingKey::Error,
+        limits: LIMITS,
+    };
     Ok(template.execute(&Value::Nil, &options)?)
 }
 

@@ -30,7 +30,13 @@ const RETRIES_MAX: u32 = 20;
 
 /// Asks a gate. `phase` is sent along; `key` is the idempotency key and goes
 /// into the answer.
-pub async fn answer(gate: &Gate, key: &str, phase: Phase, context: &Context, outbound: &dyn Outbound) -> GateAnswer {
+pub async fn answer(
+    gate: &Gate,
+    key: &str,
+    phase: Phase,
+    context: &Context,
+    outbound: &dyn Outbound,
+) -> GateAnswer {
     let started = Instant::now();
     let request = HookRequest {
         url: Secret::new(&gate.url),
@@ -43,7 +49,10 @@ pub async fn answer(gate: &Gate, key: &str, phase: Phase, context: &Context, out
     let passed = TimeDelta::from_std(started.elapsed()).unwrap_or(TimeDelta::MAX);
     GateAnswer {
         key: key.to_owned(),
-        at: context.now.checked_add_signed(passed).unwrap_or(context.now),
+        at: context
+            .now
+            .checked_add_signed(passed)
+            .unwrap_or(context.now),
         is_open: outcome.is_open,
         detail: outcome.detail,
     }
@@ -86,7 +95,9 @@ impl Failed {
 pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Outbound) -> Outcome {
     let mut attempts = 0;
     // The seed makes the pauses of a simulated run the same each time.
-    let seed = u64::from(fnv1a(request.idempotency_key.as_deref().unwrap_or(&request.body)));
+    let seed = u64::from(fnv1a(
+        request.idempotency_key.as_deref().unwrap_or(&request.body),
+    ));
     let pauses = ExponentialBuilder::new()
         .with_min_delay(RETRY_FIRST)
         .with_max_delay(RETRY_LONGEST)
@@ -114,7 +125,10 @@ pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Out
     if attempts > 1 {
         detail = format!("{detail} ({attempts} attempts)");
     }
-    Outcome { is_open, detail: wording::redact(&detail, &secrets) }
+    Outcome {
+        is_open,
+        detail: wording::redact(&detail, &secrets),
+    }
 }
 
 async fn attempt(request: &HookRequest, outbound: &dyn Outbound) -> Result<HookResponse, Failed> {
@@ -123,12 +137,20 @@ async fn attempt(request: &HookRequest, outbound: &dyn Outbound) -> Result<HookR
         Ok(Err(fault)) => return Err(Failed::Fault(fault)),
         Err(_) => return Err(Failed::Fault(HookFault::Slow(request.timeout))),
     };
-    if (200..300).contains(&response.status) { Ok(response) } else { Err(Failed::Answer(response)) }
+    if (200..300).contains(&response.status) {
+        Ok(response)
+    } else {
+        Err(Failed::Answer(response))
+    }
 }
 
 fn said(response: &HookResponse) -> String {
     let line = wording::first_line(&response.body);
-    format!("answered {}{}", response.status, wording::after_colon(&line))
+    format!(
+        "answered {}{}",
+        response.status,
+        wording::after_colon(&line)
+    )
 }
 
 /// The JSON body of all webhooks (spec 6.1).
@@ -142,7 +164,11 @@ struct Payload<'a> {
     metadata: &'a BTreeMap<String, String>,
 }
 
-pub(crate) fn payload(context: &Context, phase: Phase, metadata: &BTreeMap<String, String>) -> String {
+pub(crate) fn payload(
+    context: &Context,
+    phase: Phase,
+    metadata: &BTreeMap<String, String>,
+) -> String {
     let payload = Payload {
         name: &context.name,
         namespace: &context.namespace,
@@ -157,11 +183,17 @@ pub(crate) fn payload(context: &Context, phase: Phase, metadata: &BTreeMap<Strin
 /// Checksum that webhooks get (spec 2.6): a hash over the tracked configs and
 /// the last applied spec of the status, written as Flagger writes its hashes.
 #[must_use]
-pub fn checksum(tracked_configs: Option<&BTreeMap<String, String>>, last_applied_spec: &str) -> String {
+pub fn checksum(
+    tracked_configs: Option<&BTreeMap<String, String>>,
+    last_applied_spec: &str,
+) -> String {
     let configs = match tracked_configs {
         None => "<nil>".to_owned(),
         Some(configs) => {
-            let entries: Vec<String> = configs.iter().map(|(name, hash)| format!("{name}:{hash}")).collect();
+            let entries: Vec<String> = configs
+                .iter()
+                .map(|(name, hash)| format!("{name}:{hash}"))
+                .collect();
             format!("map[{}]", entries.join(" "))
         }
     };
@@ -188,5 +220,7 @@ pub fn checksum(tracked_configs: Option<&BTreeMap<String, String>>, last_applied
 
 /// FNV-1a with 32 bits.
 fn fnv1a(text: &str) -> u32 {
-    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }

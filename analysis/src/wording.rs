@@ -11,18 +11,33 @@ const SECRET_CHARS_MIN: usize = 4;
 
 /// Scheme, host and port of a URL; user, path and query may hold credentials.
 pub(crate) fn origin(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}",
+        url.scheme(),
+        url.host_str().unwrap_or_default()
+    )
 }
 
 /// `: text`, or nothing for an empty text.
 pub(crate) fn after_colon(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(": {text}") }
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {text}")
+    }
 }
 
 /// The first line that is not blank, without control characters, cut.
 pub(crate) fn first_line(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut out: String = line.chars().take(QUOTED_CHARS_MAX).map(clean).collect();
     if line.chars().nth(QUOTED_CHARS_MAX).is_some() {
@@ -34,7 +49,10 @@ pub(crate) fn first_line(text: &str) -> String {
 /// Replaces each secret in a text by `***`.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     let mut out = text.to_owned();
-    for secret in secrets.iter().filter(|secret| secret.chars().count() >= SECRET_CHARS_MIN) {
+    for secret in secrets
+        .iter()
+        .filter(|secret| secret.chars().count() >= SECRET_CHARS_MIN)
+    {
         out = out.replace(*secret, "***");
     }
     out
@@ -53,7 +71,11 @@ pub(crate) fn url_secrets(url: &str) -> Vec<String> {
     secrets.extend(url.query().map(str::to_owned));
     secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
     let segments = url.path_segments().into_iter().flatten();
-    secrets.extend(segments.filter(|segment| segment.len() >= TOKEN_CHARS_MIN).map(str::to_owned));
+    secrets.extend(
+        segments
+            .filter(|segment| segment.len() >= TOKEN_CHARS_MIN)
+            .map(str::to_owned),
+    );
     secrets
 }
 

@@ -2,8 +2,7 @@
 
 use super::{Duration, Unit, Words};
 
-const MATCHERS: &str =
-    r#"kubernetes_namespace="{{ namespace }}", kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)""#;
+const MATCHERS: &str = r#"kubernetes_namespace="{{ namespace }}", kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)""#;
 
 pub(super) const WORDS: Words = Words {
     counter: "http_request_duration_seconds_count",

@@ -2,7 +2,8 @@
 
 use super::{Duration, Unit, Words};
 
-const LINKERD_MATCHERS: &str = r#"namespace="{{ namespace }}", deployment=~"{{ target }}", direction="inbound""#;
+const LINKERD_MATCHERS: &str =
+    r#"namespace="{{ namespace }}", deployment=~"{{ target }}", direction="inbound""#;
 
 pub(super) const LINKERD: Words = Words {
     counter: "response_total",

@@ -51,7 +51,10 @@ impl Egress {
             IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
-        is_link_local || address.is_unspecified() || address.is_multicast() || METADATA.contains(&address)
+        is_link_local
+            || address.is_unspecified()
+            || address.is_multicast()
+            || METADATA.contains(&address)
     }
 }
 

@@ -49,9 +49,14 @@ pub(super) async fn instant(
         .await
         .map_err(|error| words::query_fault(&error, CONNECT_TIMEOUT))?;
     if !status.is_success() {
-        let message = serde_json::from_slice::<Answer>(&body).ok().and_then(|answer| answer.error);
+        let message = serde_json::from_slice::<Answer>(&body)
+            .ok()
+            .and_then(|answer| answer.error);
         let message = wording::first_line(&message.unwrap_or_default());
-        return Err(QueryFault::Status { status: status.as_u16(), message });
+        return Err(QueryFault::Status {
+            status: status.as_u16(),
+            message,
+        });
     }
     if is_cut {
         return Err(QueryFault::Long(ANSWER_BYTES_MAX));
@@ -62,7 +67,8 @@ pub(super) async fn instant(
 fn headers(server: &PrometheusServer) -> Result<Vec<(HeaderName, HeaderValue)>, QueryFault> {
     let mut headers = Vec::new();
     for (name, value) in &server.headers {
-        let bad = || QueryFault::Unreachable(format!("cannot be asked: header {name:?} is not valid"));
+        let bad =
+            || QueryFault::Unreachable(format!("cannot be asked: header {name:?} is not valid"));
         let header = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
         headers.push((header, sensitive(value).ok_or_else(bad)?));
     }
@@ -74,10 +80,17 @@ fn headers(server: &PrometheusServer) -> Result<Vec<(HeaderName, HeaderValue)>, 
             format!("Basic {}", base64(pair.as_bytes()))
         }
     };
-    let bad = || QueryFault::Unreachable("cannot be asked: its credentials are not valid in a header".to_owned());
+    let bad = || {
+        QueryFault::Unreachable(
+            "cannot be asked: its credentials are not valid in a header".to_owned(),
+        )
+    };
     // One value only, whatever custom headers say: those of the Secret.
     headers.retain(|(name, _)| name != AUTHORIZATION);
-    headers.push((AUTHORIZATION, sensitive(&Secret::new(authorization)).ok_or_else(bad)?));
+    headers.push((
+        AUTHORIZATION,
+        sensitive(&Secret::new(authorization)).ok_or_else(bad)?,
+    ));
     Ok(headers)
 }
 
@@ -113,30 +126,46 @@ fn read(body: &[u8]) -> Result<QueryResult, QueryFault> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         let text = String::from_utf8_lossy(body);
         let start = wording::first_line(&text);
-        let kind = if start.starts_with('<') { "it is HTML, not JSON".to_owned() } else { error.to_string() };
+        let kind = if start.starts_with('<') {
+            "it is HTML, not JSON".to_owned()
+        } else {
+            error.to_string()
+        };
         QueryFault::Unreadable(kind)
     })?;
     if answer.status != "success" {
-        return Err(QueryFault::Refused(wording::first_line(&answer.error.unwrap_or_default())));
+        return Err(QueryFault::Refused(wording::first_line(
+            &answer.error.unwrap_or_default(),
+        )));
     }
     let payload = answer.data.ok_or_else(|| unreadable("it has no data"))?;
     if payload.result_type != "vector" {
-        return Ok(QueryResult::Other(wording::first_line(&payload.result_type)));
+        return Ok(QueryResult::Other(wording::first_line(
+            &payload.result_type,
+        )));
     }
     let Value::Array(items) = payload.result else {
         return Err(unreadable("its result is not a list"));
     };
     let series = items.iter().map(series).collect::<Option<Vec<_>>>();
-    series.map(QueryResult::Vector).ok_or_else(|| unreadable("a series has no value of time and number"))
+    series
+        .map(QueryResult::Vector)
+        .ok_or_else(|| unreadable("a series has no value of time and number"))
 }
 
 /// `{"metric": {…}, "value": [1700000000.123, "1.5"]}`.
 fn series(item: &Value) -> Option<Series> {
     if let Some(pair) = item.get("histogram") {
-        return Some(Series { value: None, at: time(pair.get(0)?)? });
+        return Some(Series {
+            value: None,
+            at: time(pair.get(0)?)?,
+        });
     }
     match item.get("value")?.as_array()?.as_slice() {
-        [at, value] => Some(Series { value: Some(number(value.as_str()?)?), at: time(at)? }),
+        [at, value] => Some(Series {
+            value: Some(number(value.as_str()?)?),
+            at: time(at)?,
+        }),
         _ => None,
     }
 }
@@ -152,6 +181,9 @@ fn number(text: &str) -> Option<f64> {
 
 fn time(at: &Value) -> Option<DateTime<chrono::Utc>> {
     let seconds = at.as_f64().filter(|seconds| seconds.abs() < 1e12)?;
-    #[expect(clippy::cast_possible_truncation, reason = "bounded above; parts of a millisecond do not matter")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded above; parts of a millisecond do not matter"
+    )]
     DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }

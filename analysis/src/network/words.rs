@@ -56,13 +56,24 @@ fn cause(error: &reqwest::Error) -> Cause {
     if deepest.contains("certificate") {
         return Cause::Certificate(wording::first_line(&deepest));
     }
-    let kind = chain.iter().rev().find_map(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
-    let is_name = chain.iter().any(|error| error.to_string().contains("dns error"));
+    let kind = chain
+        .iter()
+        .rev()
+        .find_map(|error| error.downcast_ref::<io::Error>())
+        .map(io::Error::kind);
+    let is_name = chain
+        .iter()
+        .any(|error| error.to_string().contains("dns error"));
     Cause::Other(match kind {
         Some(io::ErrorKind::ConnectionRefused) => "refused the connection".to_owned(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => "broke the connection".to_owned(),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            "broke the connection".to_owned()
+        }
         _ if is_name => "has a name that could not be resolved".to_owned(),
         _ if error.is_body() || error.is_decode() => "broke off its answer".to_owned(),
-        _ => format!("could not be reached{}", wording::after_colon(&wording::first_line(&deepest))),
+        _ => format!(
+            "could not be reached{}",
+            wording::after_colon(&wording::first_line(&deepest))
+        ),
     })
 }

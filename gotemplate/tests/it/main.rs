@@ -13,8 +13,14 @@ fn funcs() -> Funcs {
         variadic,
     };
     let text = |value: &Value| match value {
-        Value::String(text) => text.to_string(),
-        other => panic!("{other:?} is not text"),
+        Value::String(text) => Some(text.to_string()),
+        Value::Nil
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Func(_) => None,
     };
     let mut funcs = Funcs::default();
     funcs.insert("name", Function::constant("podinfo"));
@@ -23,9 +29,8 @@ fn funcs() -> Funcs {
     let variables = Value::string_map([("ns", "prod"), ("empty", ""), ("n", "7")]);
     funcs.insert("variables", Function::constant(variables));
     let join = move |args: &[Value]| {
-        Ok(Value::from(
-            args.iter().map(text).collect::<Vec<_>>().join(","),
-        ))
+        let texts: Option<Vec<String>> = args.iter().map(text).collect();
+        Ok(Value::from(texts.ok_or("unchecked")?.join(",")))
     };
     funcs.insert(
         "join",
@@ -51,7 +56,9 @@ fn funcs() -> Funcs {
     funcs.insert("flip", Function::new(arity(&[Param::Bool], None), flip));
     funcs.insert(
         "same",
-        Function::new(arity(&[Param::Any], None), |args| Ok(args[0].clone())),
+        Function::new(arity(&[Param::Any], None), |args| {
+            Ok(args.first().cloned().unwrap_or_default())
+        }),
     );
     funcs.insert(
         "fail",

@@ -1,0 +1,14 @@
+//! Asks loopback servers and a fake way out; what must be answered is in tables
+
+#[cfg(test)]
+mod egress;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod loopback;
+#[cfg(test)]
+mod prometheus;
+#[cfg(test)]
+mod queries;
+#[cfg(test)]
+mod webhook;

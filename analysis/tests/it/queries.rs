@@ -1,0 +1,254 @@
+//! The queries that checks become
+
+use std::collections::BTreeMap;
+
+use analysis::{
+    Context, Credentials, Flavour, Resolved, TemplateRef, Unusable, available, measure,
+};
+use api::metric_template::MetricTemplate;
+use expect_test::{Expect, expect};
+use rollout::spec::check::CheckSource;
+
+use crate::fixture::{Fake, SECRET, check_of, context, told};
+
+const FLAVOURS: [Flavour; 14] = [
+    Flavour::Istio,
+    Flavour::Sluice,
+    Flavour::Kubernetes,
+    Flavour::AppMesh,
+    Flavour::Linkerd,
+    Flavour::Contour,
+    Flavour::Gloo,
+    Flavour::Knative,
+    Flavour::Kuma,
+    Flavour::Nginx,
+    Flavour::Skipper,
+    Flavour::Traefik,
+    Flavour::Osm,
+    Flavour::Apisix,
+];
+
+/// Of each flavour: the query, and what an answer of 0.25 means.
+async fn check_builtins(source: CheckSource, expected: Expect) {
+    let mut out = String::new();
+    for flavour in FLAVOURS {
+        let fake = Fake::with_value(0.25);
+        let context = context(flavour, "http://prom:9090");
+        let sample = measure(&check_of("m", source.clone()), "k", &context, &fake).await;
+        let query = fake.queries.lock().unwrap().join("\n");
+        out.push_str(&format!(
+            "{flavour}: {}\n  {}\n",
+            told(&sample),
+            query.replace("http://prom:9090 ", "")
+        ));
+    }
+    expected.assert_eq(&out);
+}
+
+#[tokio::test]
+async fn success_rates() {
+    check_builtins(CheckSource::SuccessRate, expect![[""]]).await;
+}
+
+#[tokio::test]
+async fn durations() {
+    check_builtins(CheckSource::Duration, expect![[""]]).await;
+}
+
+#[test]
+fn flavours_are_chosen_as_flagger_does() {
+    let check = |flag: &str, own: Option<&str>, is_service: bool, expected: &str| {
+        let flavour = Flavour::choose(flag, own, is_service).to_string();
+        assert_eq!(
+            flavour, expected,
+            "flag {flag:?}, spec.provider {own:?}, Service {is_service}"
+        );
+    };
+    check("istio", None, false, "istio");
+    check("", None, false, "istio");
+    check("smi:istio", None, false, "istio");
+    check("linkerd", None, false, "linkerd");
+    check("smi:linkerd", None, false, "istio");
+    check("linkerd", Some("nginx"), false, "linkerd");
+    check("smi:linkerd", Some("nginx"), false, "linkerd");
+    check("istio", Some("nginx"), false, "nginx");
+    check("istio", Some(""), false, "istio");
+    check("smi:crossover", None, false, "istio");
+    check("appmesh:v1beta2", None, false, "appmesh");
+    check("appmesh", None, true, "appmesh");
+    check("gloo", None, true, "gloo");
+    check("gatewayapi:v1", None, true, "kubernetes");
+    check("gatewayapi:v1beta1", None, false, "kubernetes");
+    check("kubernetes", None, false, "kubernetes");
+    check("kubernetes", None, true, "istio");
+    check("nginx", None, true, "istio");
+    check("istio", Some("sluice"), false, "sluice");
+    check("sluice", None, true, "sluice");
+}
+
+/// A context with the MetricTemplate `flagger/t` of this YAML-like JSON.
+fn with_template(spec: serde_json::Value, secret: Option<&[(&str, &str)]>) -> Context {
+    let template: MetricTemplate =
+        serde_json::from_value(serde_json::json!({ "spec": spec })).unwrap();
+    let secret: Option<BTreeMap<String, Vec<u8>>> = secret.map(|pairs| {
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), v.as_bytes().to_vec()))
+            .collect()
+    });
+    let mut context = context(Flavour::Istio, "http://prom:9090");
+    let key = TemplateRef {
+        namespace: "flagger".into(),
+        name: "t".into(),
+    };
+    context
+        .templates
+        .insert(key, Resolved::read(&template, secret.as_ref()));
+    context
+}
+
+fn template_source(name: &str) -> CheckSource {
+    let variables = BTreeMap::from([("region".to_owned(), "eu".to_owned())]);
+    CheckSource::Template {
+        name: name.into(),
+        namespace: "flagger".into(),
+        variables,
+    }
+}
+
+async fn check_query(text: &str, expected: Expect) {
+    let provider = serde_json::json!({ "type": "prometheus", "address": "http://other:80/base" });
+    let context = with_template(
+        serde_json::json!({ "provider": provider, "query": text }),
+        None,
+    );
+    let fake = Fake::with_value(7.5);
+    let sample = measure(
+        &check_of("my-metric", template_source("t")),
+        "k",
+        &context,
+        &fake,
+    )
+    .await;
+    expected.assert_eq(&format!(
+        "{}\n{}",
+        told(&sample),
+        fake.queries.lock().unwrap().join("\n")
+    ));
+}
+
+#[tokio::test]
+async fn templates_are_rendered() {
+    let all = "{{ name }} {{ namespace }} {{ target }} {{ service }} {{ ingress }} {{ route }} {{ interval }}";
+    check_query(all, expect![[""]]).await;
+    check_query(
+        "up{region=\"{{ variables.region }}\"}[{{ interval }}]\n",
+        expect![[""]],
+    )
+    .await;
+    check_query(
+        "{{ if eq variables.region \"eu\" }}a{{ end }}{{ printf \"%.2f\" 0.5 }}",
+        expect![[""]],
+    )
+    .await;
+    check_query("{{ variables.nope }}", expect![[""]]).await;
+    check_query("{{ nope }}", expect![[""]]).await;
+    check_query("{{ range 999999999 }}x{{ end }}", expect![[""]]).await;
+    check_query(&"x".repeat(70_000), expect![[""]]).await;
+}
+
+#[tokio::test]
+async fn inline_queries_go_to_the_canarys_server() {
+    let fake = Fake::with_value(2.0);
+    let source = CheckSource::Query("sum(x{n=\"{{ namespace }}\"}[{{ interval }}])".into());
+    let context = context(Flavour::Istio, "http://prom:9090");
+    let sample = measure(&check_of("inline", source), "the-key", &context, &fake).await;
+    assert_eq!(
+        (sample.key.as_str(), sample.at, told(&sample).as_str()),
+        ("the-key", context.now, "value 2")
+    );
+    assert_eq!(
+        fake.queries.lock().unwrap().as_slice(),
+        ["http://prom:9090 sum(x{n=\"test\"}[1m])"]
+    );
+}
+
+#[tokio::test]
+async fn unusable_templates_are_told() {
+    let check =
+        async |provider: serde_json::Value, secret: Option<&[(&str, &str)]>, expected: Expect| {
+            let context = with_template(
+                serde_json::json!({ "provider": provider, "query": "up" }),
+                secret,
+            );
+            let fake = Fake::with_value(1.0);
+            let check = check_of("m", template_source("t"));
+            let text = told(&measure(&check, "k", &context, &fake).await);
+            assert!(!text.contains(SECRET), "{text}");
+            let availability = available(&check, &context, &Fake::with_value(1.0)).await;
+            assert_eq!(
+                availability.is_ok(),
+                text.starts_with("value"),
+                "{availability:?}"
+            );
+            expected.assert_eq(&text);
+        };
+    let named = |extra: &str| {
+        let mut provider = serde_json::json!({ "type": "prometheus", "address": "http://p", "secretRef": { "name": "s" } });
+        if !extra.is_empty() {
+            provider["type"] = extra.into();
+        }
+        provider
+    };
+    check(
+        serde_json::json!({ "type": "prometheus" }),
+        None,
+        expect![[""]],
+    )
+    .await;
+    check(
+        serde_json::json!({ "type": "prometheus", "address": "ftp://x" }),
+        None,
+        expect![[""]],
+    )
+    .await;
+    check(named("datadog"), None, expect![[""]]).await;
+    check(named(""), None, expect![[""]]).await;
+    check(named(""), Some(&[]), expect![[""]]).await;
+    check(named(""), Some(&[("username", "u")]), expect![[""]]).await;
+    check(named(""), Some(&[("password", SECRET)]), expect![[""]]).await;
+    check(
+        named(""),
+        Some(&[("username", "u"), ("password", SECRET)]),
+        expect![[""]],
+    )
+    .await;
+    check(named(""), Some(&[("token", SECRET)]), expect![[""]]).await;
+    let missing = context(Flavour::Istio, "http://prom:9090");
+    let sample = measure(
+        &check_of("m", template_source("gone")),
+        "k",
+        &missing,
+        &Fake::default(),
+    )
+    .await;
+    assert_eq!(
+        told(&sample),
+        "error: Metric template gone.flagger error: it was not found"
+    );
+}
+
+#[test]
+fn a_token_wins_over_a_password() {
+    let context = with_template(
+        serde_json::json!({ "provider": { "type": "prometheus", "address": "http://p", "secretRef": { "name": "s" } }, "query": "" }),
+        Some(&[("token", SECRET), ("username", "u"), ("password", "p")]),
+    );
+    let resolved: Vec<&Result<Resolved, Unusable>> = context.templates.values().collect();
+    let [Ok(resolved)] = resolved.as_slice() else {
+        panic!("not usable")
+    };
+    assert!(
+        matches!(&resolved.server.credentials, Some(Credentials::Bearer(token)) if token.expose() == SECRET)
+    );
+}
