@@ -43,8 +43,15 @@ pub(crate) struct Rest {
 /// Reads the command line. The name it was started under stands for a command.
 pub(crate) fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
     let argv: Vec<OsString> = argv.into_iter().collect();
-    let name = argv.first().map(|first| Path::new(first).file_name().unwrap_or_default().to_os_string());
-    let flags = || Rest { flags: argv.iter().skip(1).cloned().collect() };
+    let name = argv.first().map(|first| {
+        Path::new(first)
+            .file_name()
+            .unwrap_or_default()
+            .to_os_string()
+    });
+    let flags = || Rest {
+        flags: argv.iter().skip(1).cloned().collect(),
+    };
     match name.as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("flagger") => Ok(Command::Operator(flags())),
         Some("loadtester") => Ok(Command::Loadtester(flags())),
@@ -84,9 +91,18 @@ mod tests {
     #[test]
     fn the_name_stands_for_a_command() {
         check("sluice demo --report x.json", "demo");
-        check("./flagger -mesh-provider=istio -v 4", r#"operator ["-mesh-provider=istio", "-v", "4"]"#);
-        check("/home/app/loadtester -port=8080", r#"loadtester ["-port=8080"]"#);
-        check("sluice operator -log-level=info", r#"operator ["-log-level=info"]"#);
+        check(
+            "./flagger -mesh-provider=istio -v 4",
+            r#"operator ["-mesh-provider=istio", "-v", "4"]"#,
+        );
+        check(
+            "/home/app/loadtester -port=8080",
+            r#"loadtester ["-port=8080"]"#,
+        );
+        check(
+            "sluice operator -log-level=info",
+            r#"operator ["-log-level=info"]"#,
+        );
         check("sluice", "DisplayHelpOnMissingArgumentOrSubcommand");
         check("sluice rollout", "InvalidSubcommand");
     }

@@ -27,7 +27,9 @@ pub(crate) enum Tone {
 impl Palette {
     /// Looks at standard output.
     pub(crate) fn of_stdout() -> Self {
-        Self { is_coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        Self {
+            is_coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
     }
 
     /// The text in its tone.

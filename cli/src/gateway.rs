@@ -36,16 +36,26 @@ pub(crate) struct Args {
 pub(crate) async fn start(args: &Args) -> Result<ExitCode> {
     logs::start(&args.log_level, Form::Console);
     let gateway = args.gateway.as_deref().map(one_gateway).transpose()?;
-    let selection = gateway::Selection { gateway, ..gateway::Selection::default() };
-    let settings =
-        gateway::Settings { listen: args.listen, metrics: Some(args.metrics), selection, addresses: args.address.clone() };
+    let selection = gateway::Selection {
+        gateway,
+        ..gateway::Selection::default()
+    };
+    let settings = gateway::Settings {
+        listen: args.listen,
+        metrics: Some(args.metrics),
+        selection,
+        addresses: args.address.clone(),
+    };
     let client = crate::operator::client(args.kubeconfig.as_deref(), None).await?;
-    gateway::run(settings, client, crate::operator::signal()).await.context("the gateway ended")?;
+    gateway::run(settings, client, crate::operator::signal())
+        .await
+        .context("the gateway ended")?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn one_gateway(text: &str) -> Result<(String, String)> {
-    let (namespace, name) =
-        text.split_once('/').with_context(|| format!("--gateway is {text:?}: write namespace/name, for example web/public"))?;
+    let (namespace, name) = text.split_once('/').with_context(|| {
+        format!("--gateway is {text:?}: write namespace/name, for example web/public")
+    })?;
     Ok((namespace.to_owned(), name.to_owned()))
 }

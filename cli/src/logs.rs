@@ -15,7 +15,10 @@ pub(crate) enum Form {
 /// Starts logging. `RUST_LOG` wins over the level given (`info`, or `operator=debug,warn`).
 pub(crate) fn start(level: &str, form: Form) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_span_events(FmtSpan::NONE)
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = match form {
         Form::Json => lines.json().flatten_event(true).try_init(),
@@ -24,7 +27,10 @@ pub(crate) fn start(level: &str, form: Form) {
 }
 
 /// Tells why the process ends, with every cause.
-#[expect(clippy::print_stderr, reason = "the last words of a process that may not have started logging")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process that may not have started logging"
+)]
 pub(crate) fn fatal(error: &anyhow::Error) {
     eprintln!("sluice: {error:#}");
 }

@@ -26,10 +26,30 @@ pub(crate) struct Version {
 
 /// The releases, in order.
 pub(crate) const VERSIONS: [Version; 4] = [
-    Version { tag: "1.0.0", arguments: "[]", message: "the first version", is_bad: false },
-    Version { tag: "2.0.0", arguments: "[]", message: "a good version", is_bad: false },
-    Version { tag: "3.0.0", arguments: "[--random-error]", message: "a version that fails a third of its requests", is_bad: true },
-    Version { tag: "4.0.0", arguments: "[--delay=900ms]", message: "a version that takes its time", is_bad: true },
+    Version {
+        tag: "1.0.0",
+        arguments: "[]",
+        message: "the first version",
+        is_bad: false,
+    },
+    Version {
+        tag: "2.0.0",
+        arguments: "[]",
+        message: "a good version",
+        is_bad: false,
+    },
+    Version {
+        tag: "3.0.0",
+        arguments: "[--random-error]",
+        message: "a version that fails a third of its requests",
+        is_bad: true,
+    },
+    Version {
+        tag: "4.0.0",
+        arguments: "[--delay=900ms]",
+        message: "a version that takes its time",
+        is_bad: true,
+    },
 ];
 
 /// The CustomResourceDefinitions of the Gateway API, as far as the gateway reads them.
@@ -96,10 +116,14 @@ images: [{{name: {APPLICATION}, newTag: {}}}]
 ",
         version.tag
     );
-    [("kustomization.yaml", kustomization), ("deployment.yaml", deployment(version)), ("canary.yaml", canary(addresses))]
-        .into_iter()
-        .map(|(name, text)| (format!("deploy/{name}"), text.into_bytes()))
-        .collect()
+    [
+        ("kustomization.yaml", kustomization),
+        ("deployment.yaml", deployment(version)),
+        ("canary.yaml", canary(addresses)),
+    ]
+    .into_iter()
+    .map(|(name, text)| (format!("deploy/{name}"), text.into_bytes()))
+    .collect()
 }
 
 fn deployment(version: Version) -> String {
@@ -124,7 +148,10 @@ spec:
 }
 
 fn canary(addresses: &Addresses) -> String {
-    let Addresses { prometheus, loadtester } = addresses;
+    let Addresses {
+        prometheus,
+        loadtester,
+    } = addresses;
     format!(
         "\
 apiVersion: flagger.app/v1beta1

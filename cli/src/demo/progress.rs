@@ -36,13 +36,23 @@ struct Line {
 impl Progress {
     /// Starts at the beginning of the demo.
     pub(crate) fn new(client: Client, palette: Palette, began: Instant) -> Self {
-        Self { canaries: Api::namespaced(client, NAMESPACE), palette, began, settled: None }
+        Self {
+            canaries: Api::namespaced(client, NAMESPACE),
+            palette,
+            began,
+            settled: None,
+        }
     }
 
     /// Shows a release until it has ended, and gives the status it ended with.
     pub(crate) async fn follow(&mut self, version: Version) -> Result<CanaryStatus> {
         let ended = tokio::time::timeout(RELEASE_TIMEOUT, self.until_settled(version)).await;
-        let status = ended.with_context(|| format!("{APPLICATION} {} did not end within {RELEASE_TIMEOUT:?}", version.tag))??;
+        let status = ended.with_context(|| {
+            format!(
+                "{APPLICATION} {} did not end within {RELEASE_TIMEOUT:?}",
+                version.tag
+            )
+        })??;
         self.settled.clone_from(&status.last_applied_spec);
         Ok(status)
     }
@@ -55,10 +65,14 @@ impl Progress {
                 Ok(Some(canary)) => canary,
                 Ok(None) => bail!("the watch of the Canary ended"),
                 // The CRD may be a moment away; the watch opens again by itself.
-                Err(watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_)) => continue,
+                Err(watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_)) => {
+                    continue;
+                }
                 Err(error) => return Err(error).context("the watch of the Canary failed"),
             };
-            let Some(status) = canary.and_then(|c| c.status) else { continue };
+            let Some(status) = canary.and_then(|c| c.status) else {
+                continue;
+            };
             if status.last_applied_spec.is_some() && status.last_applied_spec == self.settled {
                 continue;
             }
@@ -75,20 +89,35 @@ impl Progress {
 
     #[expect(clippy::print_stdout, reason = "the demo talks to a person")]
     fn print(&self, version: Version, line: &Line) {
-        let Line { phase, weight, text } = line;
+        let Line {
+            phase,
+            weight,
+            text,
+        } = line;
         let tone = match phase {
             CanaryPhase::Succeeded | CanaryPhase::Initialized => Tone::Good,
             CanaryPhase::Failed => Tone::Bad,
-            CanaryPhase::Unset | CanaryPhase::Initializing | CanaryPhase::Waiting | CanaryPhase::WaitingPromotion => Tone::Waiting,
+            CanaryPhase::Unset
+            | CanaryPhase::Initializing
+            | CanaryPhase::Waiting
+            | CanaryPhase::WaitingPromotion => Tone::Waiting,
             CanaryPhase::Progressing
             | CanaryPhase::Promoting
             | CanaryPhase::Finalising
             | CanaryPhase::Terminating
             | CanaryPhase::Terminated => Tone::Strong,
         };
-        let phase = self.palette.paint(tone, format!("{:<16}", format!("{phase:?}")));
-        let at = self.palette.paint(Tone::Quiet, format!("{:5.1} s", self.began.elapsed().as_secs_f64()));
-        println!("{at}  {APPLICATION} {}  {phase} {weight:>3} %  {text}", version.tag);
+        let phase = self
+            .palette
+            .paint(tone, format!("{:<16}", format!("{phase:?}")));
+        let at = self.palette.paint(
+            Tone::Quiet,
+            format!("{:5.1} s", self.began.elapsed().as_secs_f64()),
+        );
+        println!(
+            "{at}  {APPLICATION} {}  {phase} {weight:>3} %  {text}",
+            version.tag
+        );
     }
 }
 
@@ -112,13 +141,25 @@ fn line(status: &CanaryStatus) -> Line {
     let empty = AnalysisStatus::default();
     let analysis = status.analysis.as_ref().unwrap_or(&empty);
     let mut parts: Vec<String> = analysis.checks.iter().map(measured).collect();
-    let told = if is_settled(status) { &analysis.decision } else { &analysis.waiting_on };
+    let told = if is_settled(status) {
+        &analysis.decision
+    } else {
+        &analysis.waiting_on
+    };
     parts.extend(told.clone());
-    Line { phase: status.phase, weight: status.canary_weight, text: parts.join("  ·  ") }
+    Line {
+        phase: status.phase,
+        weight: status.canary_weight,
+        text: parts.join("  ·  "),
+    }
 }
 
 /// `request-duration 21 ms (needs ≤ 500 ms) pass`.
 fn measured(check: &CheckStatus) -> String {
-    let needs = check.threshold.as_ref().map(|t| format!(" (needs {t})")).unwrap_or_default();
+    let needs = check
+        .threshold
+        .as_ref()
+        .map(|t| format!(" (needs {t})"))
+        .unwrap_or_default();
     format!("{} {}{needs} {}", check.name, check.value, check.verdict)
 }

@@ -60,13 +60,22 @@ impl Report {
     /// Whether every release ended as it should, and no user noticed.
     pub(crate) fn is_as_expected(&self) -> bool {
         let outcomes: Vec<Outcome> = self.releases.iter().map(|r| r.outcome).collect();
-        outcomes == [Outcome::Initialised, Outcome::Promoted, Outcome::RolledBack, Outcome::RolledBack]
+        outcomes
+            == [
+                Outcome::Initialised,
+                Outcome::Promoted,
+                Outcome::RolledBack,
+                Outcome::RolledBack,
+            ]
     }
 
     /// The table, and a line about the users.
     pub(crate) fn table(&self, application: &str, palette: Palette) -> String {
         let mut out = String::new();
-        let head = format!("{:<16}{:<14}{:>5}{:>8}  {}", "RELEASE", "OUTCOME", "AT", "AFTER", "WHY");
+        let head = format!(
+            "{:<16}{:<14}{:>5}{:>8}  {}",
+            "RELEASE", "OUTCOME", "AT", "AFTER", "WHY"
+        );
         let _ = writeln!(out, "{}", palette.paint(Tone::Strong, head));
         for release in &self.releases {
             let tone = match release.outcome {
@@ -86,7 +95,11 @@ impl Report {
         let requests: u64 = self.releases.iter().map(|r| r.requests).sum();
         let failed: u64 = self.releases.iter().map(|r| r.failed).sum();
         let releases = self.releases.len();
-        let _ = write!(out, "\n{releases} releases, {} requests by users of good versions, {failed} failed.", grouped(requests));
+        let _ = write!(
+            out,
+            "\n{releases} releases, {} requests by users of good versions, {failed} failed.",
+            grouped(requests)
+        );
         out
     }
 }
@@ -95,7 +108,9 @@ impl Report {
 fn peak(release: &Release) -> u8 {
     match release.outcome {
         Outcome::Initialised => 100,
-        Outcome::Promoted | Outcome::RolledBack => release.weights.iter().copied().max().unwrap_or_default(),
+        Outcome::Promoted | Outcome::RolledBack => {
+            release.weights.iter().copied().max().unwrap_or_default()
+        }
     }
 }
 
@@ -118,7 +133,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        for (number, want) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, want) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(grouped(number), want);
         }
     }
@@ -134,7 +154,9 @@ mod tests {
             requests: 1,
             failed: 0,
         };
-        let report = |outcomes: &[Outcome]| Report { releases: outcomes.iter().map(|o| release(*o)).collect() };
+        let report = |outcomes: &[Outcome]| Report {
+            releases: outcomes.iter().map(|o| release(*o)).collect(),
+        };
         use Outcome::{Initialised, Promoted, RolledBack};
         assert!(report(&[Initialised, Promoted, RolledBack, RolledBack]).is_as_expected());
         assert!(!report(&[Initialised, Promoted, Promoted, RolledBack]).is_as_expected());

@@ -1,0 +1,120 @@
+//! The users: they ask again and again, and count what fails.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use http::header::HOST;
+use http::{HeaderValue, Uri};
+use loadtester::load::{Answer, Limit, Plan};
+use tokio::task::JoinHandle;
+
+use super::manifests::{self, VERSIONS};
+
+/// Requests a second.
+const RATE_PER_S: f64 = 60.0;
+
+/// Requests under way at once: enough for a slow version not to hold up the others.
+const CONCURRENCY: usize = 64;
+
+/// Longest time they go on.
+const LENGTH: Duration = Duration::from_secs(600);
+
+/// Longest time until the first version answers.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The header in which the application tells its version.
+const VERSION: &str = "x-version";
+
+/// What the users have seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Requests answered by a good version, or by none.
+    pub(crate) requests: u64,
+    /// Of those, the ones that failed.
+    pub(crate) failed: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    requests: AtomicU64,
+    failed: AtomicU64,
+    /// Whether the first version has answered; before that nothing is there to fail.
+    served: AtomicU64,
+}
+
+/// Users under way; they stop when this is dropped.
+pub(crate) struct Users {
+    tally: Arc<Tally>,
+    task: JoinHandle<()>,
+}
+
+impl Users {
+    /// Lets them come to the gateway.
+    pub(crate) fn start(gateway: SocketAddr) -> Self {
+        let tally = Arc::new(Tally::default());
+        let seen = Arc::clone(&tally);
+        let task = tokio::spawn(async move {
+            let Ok(url) = format!("http://{gateway}/").parse::<Uri>() else {
+                return;
+            };
+            let mut plan = Plan::new(url, Limit::Time(LENGTH));
+            plan.headers
+                .insert(HOST, HeaderValue::from_static(manifests::HOST));
+            plan.rate_per_s = Some(RATE_PER_S);
+            plan.concurrency = CONCURRENCY;
+            if let Err(error) = loadtester::load::run(plan, move |answer| seen.count(answer)).await
+            {
+                tracing::error!(%error, "The users cannot come.");
+            }
+        });
+        Self { tally, task }
+    }
+
+    /// What they have seen so far.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            requests: self.tally.requests.load(Ordering::Relaxed),
+            failed: self.tally.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits until the first version has answered.
+    pub(crate) async fn until_served(&self) -> Result<()> {
+        let served = async {
+            while self.tally.served.load(Ordering::Relaxed) == 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(FIRST_ANSWER_TIMEOUT, served)
+            .await
+            .context("no user was served by the first version")
+    }
+}
+
+impl Drop for Users {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Tally {
+    /// Failures of a bad version are its own; everything else that fails is the rollout's fault.
+    fn count(&self, answer: &Answer<'_>) {
+        let version = answer.headers.get(VERSION).and_then(|v| v.to_str().ok());
+        let is_by_bad_version = VERSIONS.iter().any(|v| v.is_bad && Some(v.tag) == version);
+        let is_good = answer.outcome.is_ok_and(|status| status.is_success());
+        if is_good {
+            self.served.store(1, Ordering::Relaxed);
+        }
+        if is_by_bad_version || self.served.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        if !is_good {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

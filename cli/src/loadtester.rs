@@ -1,0 +1,43 @@
+//! `sluice loadtester`: gates, tasks and load, under the flags of Flagger's load tester.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use tokio::net::TcpListener;
+
+use crate::logs::{self, Form};
+
+/// The flags, as a command line of their own.
+#[derive(Parser)]
+#[command(name = "loadtester")]
+struct Typed {
+    #[command(flatten)]
+    args: loadtester::Args,
+}
+
+/// Runs it until a signal.
+pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
+    let argv = crate::operator::words("loadtester", flags);
+    let args = match Typed::try_parse_from(::operator::args::normalize_argv(argv)) {
+        Ok(typed) => typed.args,
+        Err(refused) => refused.exit(),
+    };
+    logs::start(&crate::operator::level(&args.log_level), Form::Json);
+    run(&args)
+}
+
+#[tokio::main]
+async fn run(args: &loadtester::Args) -> Result<ExitCode> {
+    let settings = loadtester::Settings::try_from(args)?;
+    let address = SocketAddr::from(([0, 0, 0, 0], args.port));
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("failed to listen on {address}"))?;
+    loadtester::run(settings, listener, crate::operator::signal())
+        .await
+        .context("the load tester ended")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,145 @@
+//! `sluice operator`: every controller against a cluster, under Flagger's flags.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use kube::Client;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::logs::{self, Form};
+
+/// Runs it until a signal.
+pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
+    let args = match operator::Args::parse_go(words("operator", flags)) {
+        Ok(args) => args,
+        Err(refused) => refused.exit(),
+    };
+    if args.version {
+        tell(env!("CARGO_PKG_VERSION"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let form = if args.zap_encoding == "console" {
+        Form::Console
+    } else {
+        Form::Json
+    };
+    logs::start(&level(&args.log_level), form);
+    run(operator::Settings::try_from(args)?)
+}
+
+#[tokio::main]
+async fn run(settings: operator::Settings) -> Result<ExitCode> {
+    let client = client(
+        settings.cluster.kubeconfig.as_deref(),
+        settings.cluster.master.as_deref(),
+    )
+    .await?;
+    let outbound =
+        analysis::Network::new(egress(&settings)).context("failed to start the HTTP client")?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        signal().await;
+        asked.cancel();
+    });
+    operator::run(
+        settings,
+        client,
+        operator::Clock::system(),
+        Arc::new(outbound),
+        stop,
+    )
+    .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Hosts that flags name may be called wherever they are; those that objects name may not.
+fn egress(settings: &operator::Settings) -> analysis::Egress {
+    let named = [
+        Some(settings.metrics_server.as_str()),
+        settings.event_webhook.as_deref(),
+    ];
+    let hosts = named
+        .into_iter()
+        .flatten()
+        .filter_map(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned));
+    analysis::Egress {
+        exempt_hosts: hosts.collect(),
+        ..analysis::Egress::default()
+    }
+}
+
+/// A command line of its own: the program's name, then the flags.
+pub(crate) fn words(name: &str, flags: Vec<OsString>) -> Vec<String> {
+    let flags = flags
+        .into_iter()
+        .map(|flag| flag.to_string_lossy().into_owned());
+    std::iter::once(name.to_owned()).chain(flags).collect()
+}
+
+/// A client of the cluster in the kubeconfig; without one of the cluster around us, or the user's own.
+pub(crate) async fn client(kubeconfig: Option<&Path>, master: Option<&str>) -> Result<Client> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let read = Kubeconfig::read_from(path)
+                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
+            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
+        }
+        None => kube::Config::infer()
+            .await
+            .context("found no cluster: not inside one, and no kubeconfig; give --kubeconfig")?,
+    };
+    if let Some(address) = master {
+        config.cluster_url = address.parse().with_context(|| {
+            format!("--master is {address:?}: write an address like https://10.0.0.1:6443")
+        })?;
+    }
+    Client::try_from(config).context("failed to make a client")
+}
+
+/// Ends when the process is asked to; a second signal ends it at once.
+pub(crate) async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        std::process::exit(1);
+    });
+}
+
+/// Flagger's level names, in tracing's words. Libraries stay quieter than we are.
+pub(crate) fn level(flagger: &str) -> String {
+    let ours = match flagger {
+        "debug" => "debug",
+        "warn" => "warn",
+        "error" | "fatal" | "panic" => "error",
+        _ => "info",
+    };
+    format!(
+        "{ours},kube=warn,hyper=warn,hyper_util=warn,reqwest=warn,tower=warn,rustls=warn,h2=warn"
+    )
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "a version is asked for on standard output"
+)]
+fn tell(text: &str) {
+    println!("{text}");
+}

@@ -1,0 +1,23 @@
+//! Tests of the whole: seeds on virtual time, a real control plane, a real node.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test ends with a panic, and tells what it saw"
+)]
+
+/// A cluster that somebody started: manifests in, states out.
+mod cluster;
+/// The main job on a real node.
+mod node;
+/// Adapters against a real kube-apiserver.
+mod plane;
+/// Marks pods ready where no kubelet runs.
+mod pods;
+/// Programs that a test starts and ends.
+mod program;
+/// Users who ask again and again.
+mod users;

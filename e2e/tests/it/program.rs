@@ -1,0 +1,45 @@
+//! Starts programs beside the cluster and ends them with the test.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running program; ended when dropped. Its output is shown if the test fails.
+pub struct Program {
+    name: &'static str,
+    log: PathBuf,
+    child: Child,
+}
+
+/// `sluice`, as built by the chore that started this test.
+pub fn sluice() -> String {
+    std::env::var("E2E_SLUICE").expect("E2E_SLUICE names the program")
+}
+
+impl Program {
+    pub fn start(name: &'static str, folder: &Path, program: &str, args: &[&str]) -> Self {
+        let log = folder.join(format!("{name}.log"));
+        let output = File::create(&log).unwrap();
+        let child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
+        Self { name, log, child }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines.len().saturating_sub(60);
+            println!("--- {}:\n{}", self.name, lines[tail..].join("\n"));
+        }
+    }
+}
