@@ -1,0 +1,163 @@
+//! Counts answers as a mesh's proxies do and writes the counters into the
+//! sandbox's Prometheus. Names and labels are those that the built-in checks
+//! of Flagger query.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use promql::Labels;
+
+use super::Mesh;
+use crate::prometheus::Prometheus;
+use crate::workload::metrics::{BUCKETS_S, Histogram};
+
+/// Istio's own buckets, in milliseconds.
+const BUCKETS_MS: [f64; 19] = [
+    0.5,
+    1.0,
+    5.0,
+    10.0,
+    25.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+    10_000.0,
+    30_000.0,
+    60_000.0,
+    300_000.0,
+    600_000.0,
+    1_800_000.0,
+    3_600_000.0,
+];
+/// What a gateway answers when no endpoint is ready.
+const UNSERVED_CODE: u16 = 503;
+
+/// One answered request.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) namespace: String,
+    pub(super) service: String,
+    pub(super) workload: String,
+    pub(super) pod: String,
+    pub(super) version: String,
+    pub(super) code: u16,
+    pub(super) took: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Recorder {
+    mesh: Mesh,
+    counters: BTreeMap<Labels, f64>,
+    /// By labels, the metric's name without its suffix among them.
+    histograms: BTreeMap<Labels, Histogram>,
+}
+
+impl Recorder {
+    pub(super) fn new(mesh: Mesh) -> Self {
+        Self {
+            mesh,
+            counters: BTreeMap::new(),
+            histograms: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn answered(&mut self, answer: &Answer) {
+        let code = answer.code.to_string();
+        let seconds = answer.took.as_secs_f64();
+        match self.mesh {
+            Mesh::Istio => {
+                let labels = |name: &str| {
+                    Labels::named(name)
+                        .with("reporter", "destination")
+                        .with("destination_workload_namespace", &answer.namespace)
+                        .with("destination_workload", &answer.workload)
+                        .with("destination_service_name", &answer.service)
+                        .with("response_code", &code)
+                };
+                self.count(labels("istio_requests_total"));
+                self.observe(
+                    labels("istio_request_duration_milliseconds"),
+                    &BUCKETS_MS,
+                    seconds * 1000.0,
+                );
+            }
+            Mesh::GatewayApi | Mesh::Kubernetes => {
+                let labels = Labels::named("http_request_duration_seconds")
+                    .with("kubernetes_namespace", &answer.namespace)
+                    .with("kubernetes_pod_name", &answer.pod)
+                    .with("method", "GET")
+                    .with("path", "root")
+                    .with("status", &code);
+                self.observe(labels, &BUCKETS_S, seconds);
+            }
+            Mesh::Sluice => {
+                self.count(gateway(&answer.namespace, &answer.service, answer.code));
+                let labels = Labels::named("sluice_gateway_request_duration_seconds")
+                    .with("namespace", &answer.namespace)
+                    .with("service", &answer.service);
+                self.observe(labels, &BUCKETS_S, seconds);
+            }
+        }
+    }
+
+    /// A request for which the Service had no ready pod; only a gateway can count those.
+    pub(super) fn unserved(&mut self, namespace: &str, service: &str) {
+        match self.mesh {
+            Mesh::Sluice => self.count(gateway(namespace, service, UNSERVED_CODE)),
+            Mesh::Istio | Mesh::GatewayApi | Mesh::Kubernetes => {}
+        }
+    }
+
+    fn count(&mut self, labels: Labels) {
+        *self.counters.entry(labels).or_default() += 1.0;
+    }
+
+    fn observe(&mut self, labels: Labels, bounds: &'static [f64], v: f64) {
+        self.histograms
+            .entry(labels)
+            .or_insert_with(|| Histogram::new(bounds))
+            .observe(v);
+    }
+
+    /// Appends every counter as it stands now.
+    pub(super) fn record(&self, prometheus: &Prometheus) {
+        let put = |labels: &Labels, v: f64| {
+            if let Err(error) = prometheus.append(labels, v) {
+                tracing::debug!(%error, "Sample of simulated traffic refused.");
+            }
+        };
+        for (labels, v) in &self.counters {
+            put(labels, *v);
+        }
+        for (labels, histogram) in &self.histograms {
+            let named = |suffix: &str| {
+                let name = format!("{}{suffix}", labels.name());
+                labels.clone().with(promql::METRIC_NAME, &name)
+            };
+            for (le, count) in histogram.buckets() {
+                put(&named("_bucket").with("le", &le), as_f64(count));
+            }
+            put(&named("_sum"), histogram.sum);
+            put(&named("_count"), as_f64(histogram.count));
+        }
+    }
+}
+
+fn gateway(namespace: &str, service: &str, code: u16) -> Labels {
+    Labels::named("sluice_gateway_requests_total")
+        .with("namespace", namespace)
+        .with("service", service)
+        .with("code", &code.to_string())
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of simulated requests stay far below 2^53"
+)]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
