@@ -110,3 +110,32 @@ pub enum Severity {
     /// To act on.
     Error,
 }
+
+impl Action {
+    /// True when it writes an object other than the Canary's status.
+    #[must_use]
+    pub const fn is_object_write(&self) -> bool {
+        match self {
+            Self::AddFinalizer
+            | Self::RemoveFinalizer
+            | Self::Services
+            | Self::Primary { .. }
+            | Self::Adopt { .. }
+            | Self::Apex
+            | Self::Routes(_)
+            | Self::ScaleTarget(_)
+            | Self::ScalePrimary { .. }
+            | Self::PrimaryScaler { .. }
+            | Self::PauseScaler
+            | Self::ResumeScaler
+            | Self::Promote { .. }
+            | Self::RevertTarget
+            | Self::RevertApex
+            | Self::RevertRoutes => true,
+            Self::RunHooks { .. }
+            | Self::Event { .. }
+            | Self::Alert { .. }
+            | Self::Count { .. } => false,
+        }
+    }
+}

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     answers::Answers,
+    decide::plan,
     spec::{Check, Gate, ValidSpec},
     state::{Phase, State},
     world::World,
@@ -45,6 +46,5 @@ pub fn probes(
     answers: &Answers,
     now: DateTime<Utc>,
 ) -> Vec<Probe> {
-    let _ = (spec, state, world, answers, now);
-    Vec::new()
+    plan(spec, state, world, answers, now).probes
 }

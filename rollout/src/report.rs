@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub mod told;
+
 use crate::{action::Action, state::State, verdict::Verdict, waiting::WaitingOn, weight::Weight};
 
 /// What to do, what to store, and why.

@@ -114,6 +114,17 @@ pub enum RollbackReason {
     Deadline(String),
 }
 
+impl RollbackReason {
+    /// Why, in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Checks(why) | Self::Deadline(why) => why.clone(),
+            Self::Hook(name) => format!("rollback hook {name:?} asked for it"),
+        }
+    }
+}
+
 impl State {
     /// The phase under which it is stored.
     #[must_use]

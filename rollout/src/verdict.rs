@@ -31,7 +31,8 @@ pub fn judge(check: &Check, measured: &Measured) -> Verdict {
     }
 }
 
-fn judge_number(source: &CheckSource, limits: Limits, value: f64) -> Verdict {
+/// Judges a finite number.
+pub(crate) fn judge_number(source: &CheckSource, limits: Limits, value: f64) -> Verdict {
     // Durations are compared in whole milliseconds, as Flagger does (spec/flagger.md 5.2).
     let whole = |number: f64| match source {
         CheckSource::Duration => number.trunc(),

@@ -41,6 +41,8 @@ pub enum WaitingOn {
         check: String,
         /// Why there is none.
         why: String,
+        /// The event that tells of it, in Flagger's words.
+        event: String,
         /// The weight that stays meanwhile.
         weight: Weight,
         /// The next attempt.
@@ -75,21 +77,22 @@ impl WaitingOn {
         Told { waiting: self, now }
     }
 
-    /// A name of the thing that stays the same while the wait goes on (no times, no counts).
+    /// The sentence without times and counts: it stays the same while the wait goes on. It is stored.
     #[must_use]
-    pub fn key(&self) -> String {
-        match self {
-            Self::Suspended => "suspended".into(),
-            Self::Cache(name) => format!("cache {name}"),
-            Self::Target { name } => format!("target {name}"),
-            Self::TargetFault(why) => format!("target: {why}"),
-            Self::Pods { name, .. } => format!("pods {name}"),
-            Self::Routes(why) => format!("routes: {why}"),
-            Self::Metrics { check, why, .. } => format!("metrics {check}: {why}"),
-            Self::Gate { name, kind, .. } => format!("gate {name} {}", kind.as_str()),
-            Self::Check { .. } => "check".into(),
-            Self::Answers => "answers".into(),
-        }
+    pub fn lasting(&self) -> Option<String> {
+        Some(match self {
+            Self::Target { name } => format!("waiting for {name}: it does not exist"),
+            Self::TargetFault(why) => why.clone(),
+            Self::Pods { name, .. } => format!("waiting for {name}: its pods are not ready"),
+            Self::Routes(why) => format!("waiting for routes: {why}"),
+            Self::Metrics { why, weight, .. } => {
+                format!("waiting for metrics: {why}; weight stays at {weight} %")
+            }
+            Self::Gate {
+                name, kind, detail, ..
+            } => format!("waiting for gate {name:?} ({}): {detail}", kind.as_str()),
+            Self::Suspended | Self::Cache(_) | Self::Check { .. } | Self::Answers => return None,
+        })
     }
 }
 
@@ -124,6 +127,7 @@ impl fmt::Display for Told<'_> {
             WaitingOn::Routes(why) => write!(f, "waiting for routes: {why}"),
             WaitingOn::Metrics {
                 check: _,
+                event: _,
                 why,
                 weight,
                 next,

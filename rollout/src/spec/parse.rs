@@ -38,12 +38,7 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
         );
         return review.finish(None);
     };
-    let provider = canary
-        .spec
-        .provider
-        .clone()
-        .filter(|provider| !provider.is_empty())
-        .unwrap_or_else(|| defaults.provider.clone());
+    let provider = given(&canary.spec.provider, &defaults.provider);
     references::review(canary, analysis, &provider, defaults, &mut review);
     review_service(canary, &mut review);
     let mut notices = Vec::new();
@@ -66,12 +61,7 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     let gates = gates::gates(analysis, &mut review);
     let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
         uid: canary.metadata.uid.clone().unwrap_or_default(),
-        metrics_server: canary
-            .spec
-            .metrics_server
-            .clone()
-            .filter(|server| !server.is_empty())
-            .unwrap_or_else(|| defaults.metrics_server.clone()),
+        metrics_server: given(&canary.spec.metrics_server, &defaults.metrics_server),
         apex: canary.apex().to_owned(),
         autoscaler: canary
             .spec
@@ -100,6 +90,11 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
         notices,
     });
     review.finish(spec)
+}
+
+fn given(value: &Option<String>, fallback: &str) -> String {
+    let value = value.as_deref().filter(|value| !value.is_empty());
+    value.unwrap_or(fallback).to_owned()
 }
 
 fn target(canary: &Canary, review: &mut Review) -> Option<Target> {

@@ -1,0 +1,99 @@
+//! Finalising: all traffic is on the primary; when the routes say so, the canary goes to rest.
+
+use super::{
+    plan::Plan,
+    promote, roll_back,
+    scene::{Scene, Side},
+    wording::{alert, event},
+};
+use crate::{
+    action::{Action, Scale, Severity},
+    report::{Outcome, OutcomeKind, told},
+    state::{Phase, Run, Settled, State},
+    waiting::WaitingOn,
+    weight::{Split, Weight},
+    world::{Readiness, TrafficSeen},
+};
+
+/// Until the canary is scaled down. A newer revision is noticed after that, as one more release.
+pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
+    let state = State::Finalising(run.clone());
+    match scene.readiness(Side::Primary, run.memory.wait_started) {
+        Readiness::Ready => {}
+        Readiness::Pending(missing) => {
+            return Plan::hold(state, scene.pods(Side::Primary, &missing));
+        }
+        Readiness::Expired(missing) => {
+            // Pods that answer are enough to keep the users who are already there.
+            if !scene.can_serve(Side::Primary) && scene.can_serve(Side::Canary) {
+                return promote::fail(scene, run, &missing);
+            }
+            return Plan::hold(state, scene.pods(Side::Primary, &missing));
+        }
+    }
+    if scene.spec.has_routes() {
+        match &scene.world.traffic {
+            TrafficSeen::Split(split) if *split == Split::PRIMARY => {}
+            TrafficSeen::Unread => return Plan::hold(state, WaitingOn::Cache("the routes")),
+            TrafficSeen::Split(_) => {
+                return Plan::to(state)
+                    .doing([Action::Routes(Split::PRIMARY)])
+                    .because("routing all traffic to primary");
+            }
+            TrafficSeen::Unreadable(why) => {
+                return Plan::hold(state, WaitingOn::Routes(why.clone()))
+                    .doing([Action::Routes(Split::PRIMARY)]);
+            }
+        }
+    }
+    finish(scene, run)
+}
+
+fn finish(scene: &Scene<'_>, run: &Run) -> Plan {
+    let phase = Phase::Succeeded;
+    let skipped = scene.spec.is_analysis_skipped;
+    let mut actions = Vec::new();
+    if scene.pausable_scaler().is_some() {
+        actions.push(Action::PauseScaler);
+    }
+    if scene.world.target.workload().is_some() {
+        actions.push(Action::ScaleTarget(Scale::Zero));
+    }
+    actions.push(Action::Count {
+        success: true,
+        skipped,
+    });
+    actions.extend(roll_back::post_rollout(scene, phase));
+    let target = format!("{}.{}", scene.spec.target.name, scene.spec.namespace);
+    let (text, message) = if skipped {
+        (
+            format!("Promotion completed! Canary analysis was skipped for {target}"),
+            "Canary analysis was skipped, promotion finished.",
+        )
+    } else {
+        (
+            format!("Promotion completed! Scaling down {target}"),
+            "Canary analysis completed successfully, promotion finished.",
+        )
+    };
+    actions.push(event(phase, text));
+    actions.push(alert(Severity::Info, message));
+    let why = if skipped {
+        "analysis skipped".to_owned()
+    } else {
+        told::success(&run.memory)
+    };
+    let outcome = Outcome {
+        kind: OutcomeKind::Promoted,
+        at: Weight::FULL,
+        after: scene.today() - run.memory.started.unwrap_or(scene.today()),
+        why,
+    };
+    let settled = Settled {
+        promoted: Some(run.snapshot.revision.clone()),
+        ..roll_back::ended(run, Weight::ZERO, &outcome)
+    };
+    Plan::to(State::Succeeded(settled))
+        .doing(actions)
+        .ending(outcome)
+}

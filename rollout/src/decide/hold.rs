@@ -1,0 +1,54 @@
+//! Remembers what a canary waits for, and tells of it once, when the wait begins.
+
+use super::{plan::Plan, scene::Scene, wording};
+use crate::{
+    state::{Memory, State},
+    waiting::WaitingOn,
+};
+
+/// Writes the wait of `plan` into its state; a wait that was not there before is told by events.
+pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan {
+    let known = before.memory().and_then(|memory| memory.hold.clone());
+    let hold = match &plan.decision.waiting_on {
+        // Nothing is known yet of how it goes on, so what was known stays.
+        Some(WaitingOn::Answers | WaitingOn::Cache(_) | WaitingOn::Suspended) => known.clone(),
+        Some(waiting_on) => waiting_on.lasting(),
+        None => None,
+    };
+    if let (Some(told), Some(waiting_on)) = (&hold, &plan.decision.waiting_on) {
+        if plan.decision.report.summary.is_empty() {
+            plan.decision.report.summary.clone_from(told);
+        }
+        if hold != known {
+            let phase = plan.decision.state.phase();
+            let actions = wording::hold(scene.spec, waiting_on, phase);
+            plan = plan.doing(actions);
+        }
+    }
+    let has_moved = plan.decision.waiting_on.is_none() && plan.decision.state != *before;
+    let is_run = plan.decision.state.run().is_some();
+    let summary = plan.decision.report.summary.clone();
+    if let Some(memory) = memory_mut(&mut plan.decision.state) {
+        memory.hold = hold;
+        if has_moved && is_run && !summary.is_empty() {
+            memory.decision = Some(summary);
+        }
+    }
+    plan
+}
+
+const fn memory_mut(state: &mut State) -> Option<&mut Memory> {
+    match state {
+        State::New => None,
+        State::Initializing(memory) | State::Terminating(memory) => Some(memory),
+        State::Initialized(settled)
+        | State::Waiting(settled)
+        | State::Succeeded(settled)
+        | State::Failed(settled) => Some(&mut settled.memory),
+        State::Progressing(run)
+        | State::WaitingPromotion(run)
+        | State::RollingBack(run, _)
+        | State::Promoting(run)
+        | State::Finalising(run) => Some(&mut run.memory),
+    }
+}

@@ -1,0 +1,69 @@
+//! Puts right what others changed in the objects we keep. Weights stay as the state has them.
+
+use super::{plan::Plan, scene::Scene};
+use crate::{
+    action::Action,
+    state::State,
+    weight::Split,
+    world::{Part, TrafficSeen},
+};
+
+/// Adds repairs in front of the actions of `plan`, but for what it writes anyway.
+pub(super) fn add(scene: &Scene<'_>, mut plan: Plan) -> Plan {
+    let mut repairs = Vec::new();
+    match (
+        scene.spec.is_reverted_on_deletion,
+        scene.world.has_finalizer,
+    ) {
+        (true, false) => repairs.push(Action::AddFinalizer),
+        (false, true) => repairs.push(Action::RemoveFinalizer),
+        (true, true) | (false, false) => {}
+    }
+    match &plan.decision.state {
+        State::New | State::Initializing(_) | State::Terminating(_) => {}
+        State::Initialized(_)
+        | State::Waiting(_)
+        | State::Progressing(_)
+        | State::WaitingPromotion(_)
+        | State::RollingBack(..)
+        | State::Promoting(_)
+        | State::Finalising(_)
+        | State::Succeeded(_)
+        | State::Failed(_) => objects(scene, &plan, &mut repairs),
+    }
+    repairs.append(&mut plan.decision.actions);
+    plan.decision.actions = repairs;
+    plan
+}
+
+fn objects(scene: &Scene<'_>, plan: &Plan, repairs: &mut Vec<Action>) {
+    let writes = |wanted: fn(&Action) -> bool| plan.decision.actions.iter().any(wanted);
+    for part in &scene.world.drift {
+        match part {
+            Part::Services => repairs.push(Action::Services),
+            Part::Apex => repairs.push(Action::Apex),
+            Part::Routes => {}
+            Part::PrimaryScaler => {
+                if scene.spec.autoscaler.is_some()
+                    && !writes(|action| matches!(action, Action::PrimaryScaler { .. }))
+                {
+                    repairs.push(Action::PrimaryScaler { update: false });
+                }
+            }
+        }
+    }
+    let is_broken = scene.world.drift.contains(&Part::Routes)
+        || matches!(scene.world.traffic, TrafficSeen::Unreadable(_));
+    if scene.spec.has_routes() && is_broken && !writes(|action| matches!(action, Action::Routes(_)))
+    {
+        repairs.push(Action::Routes(wanted(&plan.decision.state)));
+    }
+}
+
+/// The split that a state stands for.
+pub(super) fn wanted(state: &State) -> Split {
+    state.run().map_or_else(
+        || Split::to_canary(state.weight()),
+        |run| run.position.split,
+    )
+}

@@ -1,0 +1,175 @@
+//! What a decision looks at, with the questions that several states ask of it.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+
+use crate::{
+    answers::Answers,
+    spec::{Autoscaler, TargetKind, ValidSpec},
+    waiting::WaitingOn,
+    world::{
+        Readiness, Revision, Seen, Snapshot, World,
+        readiness::{Bar, Shortfall, can_serve, readiness},
+    },
+};
+
+/// The facts of one decision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) spec: &'a ValidSpec,
+    pub(crate) world: &'a World,
+    pub(crate) answers: &'a Answers,
+    pub(crate) now: DateTime<Utc>,
+}
+
+/// A workload that has to be ready, named as users know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Primary,
+    Canary,
+}
+
+impl<'a> Scene<'a> {
+    /// Now in whole seconds, as times are stored.
+    pub(crate) fn today(&self) -> DateTime<Utc> {
+        self.now.trunc_subsecs(0)
+    }
+
+    /// What the target runs, or why that cannot be told.
+    pub(crate) fn target_snapshot(&self) -> Result<&'a Snapshot, WaitingOn> {
+        match &self.world.target {
+            Seen::Unread => Err(WaitingOn::Cache("the target")),
+            Seen::Absent => Err(WaitingOn::Target {
+                name: format!(
+                    "{} {}",
+                    self.spec.target.kind.as_str(),
+                    self.spec.target.name
+                ),
+            }),
+            Seen::Present(workload) => {
+                let fault = self.world.target_fault.clone();
+                match (&workload.snapshot, fault) {
+                    (Some(snapshot), None) => Ok(snapshot),
+                    (Some(_) | None, Some(fault)) => Err(WaitingOn::TargetFault(fault)),
+                    (None, None) => Err(WaitingOn::Cache("the target's configs")),
+                }
+            }
+        }
+    }
+
+    /// What was last copied into the primary, when it says so.
+    pub(crate) fn primary_snapshot(&self) -> Option<&'a Snapshot> {
+        self.world.primary.workload()?.snapshot.as_ref()
+    }
+
+    /// True when the primary may be given all traffic: some pods of it are available, and it runs what was
+    /// last promoted, or what passed its analysis.
+    pub(crate) fn is_primary_good(
+        &self,
+        promoted: Option<&Revision>,
+        passed: Option<&Snapshot>,
+    ) -> bool {
+        let is_known = self.primary_snapshot().is_none_or(|snapshot| {
+            promoted == Some(&snapshot.revision) || passed == Some(snapshot)
+        });
+        is_known && self.can_serve(Side::Primary)
+    }
+
+    /// True when at least one pod can answer.
+    pub(crate) fn can_serve(&self, side: Side) -> bool {
+        can_serve(self.seen(side), self.spec.target.kind)
+    }
+
+    /// Judges a side. The wait is taken to begin at `since`; a primary that nobody touched in the run
+    /// is judged by its own conditions.
+    pub(crate) fn readiness(&self, side: Side, since: Option<DateTime<Utc>>) -> Readiness {
+        let threshold = match side {
+            Side::Primary => self.spec.primary_ready_threshold,
+            Side::Canary => self.spec.canary_ready_threshold,
+        };
+        let bar = Bar {
+            kind: self.spec.target.kind,
+            threshold,
+            deadline: self.spec.progress_deadline,
+            since,
+        };
+        readiness(self.seen(side), bar, self.now)
+    }
+
+    /// Judges the primary in a run that has not touched it: trouble that is older than the run counts.
+    pub(crate) fn idle_primary(&self, started: Option<DateTime<Utc>>) -> Readiness {
+        let moved = self
+            .world
+            .primary
+            .workload()
+            .and_then(|workload| Some(workload.progressing.as_ref()?.updated));
+        let since = match (moved, started) {
+            (Some(moved), Some(started)) => Some(moved.min(started)),
+            (moved, started) => moved.or(started),
+        };
+        self.readiness(Side::Primary, since)
+    }
+
+    /// The wait for the pods of a side.
+    pub(crate) fn pods(&self, side: Side, missing: &Shortfall) -> WaitingOn {
+        WaitingOn::Pods {
+            name: self.workload_name(side),
+            available: missing.available,
+            needed: missing.needed,
+            deadline: missing.deadline,
+            text: self.not_ready(side, &missing.text),
+        }
+    }
+
+    /// Flagger's sentence about a workload that is not ready.
+    pub(crate) fn not_ready(&self, side: Side, text: &str) -> String {
+        let dotted = format!("{}.{}", self.workload_name(side), self.spec.namespace);
+        match (side, self.spec.target.kind) {
+            (Side::Primary, TargetKind::Deployment | TargetKind::Service) => {
+                format!("{dotted} not ready: {text}")
+            }
+            (Side::Primary, TargetKind::DaemonSet) => {
+                format!("primary daemonset {dotted} not ready: {text}")
+            }
+            (Side::Canary, TargetKind::Deployment | TargetKind::Service) => {
+                format!("canary deployment {dotted} not ready: {text}")
+            }
+            (Side::Canary, TargetKind::DaemonSet) => {
+                format!("canary daemonset {dotted} not ready: {text}")
+            }
+        }
+    }
+
+    pub(crate) fn workload_name(&self, side: Side) -> String {
+        match side {
+            Side::Primary => self.spec.primary_name(),
+            Side::Canary => self.spec.target.name.clone(),
+        }
+    }
+
+    /// The autoscaler, when it is one that has to be paused and resumed (KEDA); an HPA rests by itself
+    /// while its target has no replicas.
+    pub(crate) fn pausable_scaler(&self) -> Option<&'a Autoscaler> {
+        self.spec
+            .autoscaler
+            .as_ref()
+            .filter(|scaler| scaler.kind == "ScaledObject")
+    }
+
+    /// `from` and one interval.
+    pub(crate) fn after_interval(&self, from: DateTime<Utc>) -> DateTime<Utc> {
+        later(from, self.spec.interval)
+    }
+
+    const fn seen(&self, side: Side) -> &'a Seen {
+        match side {
+            Side::Primary => &self.world.primary,
+            Side::Canary => &self.world.target,
+        }
+    }
+}
+
+/// `from` and `length`, at most the end of time.
+pub(crate) fn later(from: DateTime<Utc>, length: TimeDelta) -> DateTime<Utc> {
+    from.checked_add_signed(length)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

@@ -1,0 +1,260 @@
+//! Between runs: keeps what is there, and notices a new revision. Also waits for its confirm-rollout gate.
+
+use super::{
+    begin,
+    plan::Plan,
+    repair,
+    round::{self, Asking, Heard},
+    scene::{Scene, Side},
+};
+use crate::{
+    action::Action,
+    spec::GateKind,
+    state::{Phase, Settled, State},
+    waiting::WaitingOn,
+    weight::{Split, Weight},
+    world::{Readiness, Revision, Seen, Snapshot, TrafficSeen},
+};
+
+/// Initialized, Succeeded or Failed.
+pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Plan {
+    let snapshot = match scene.target_snapshot() {
+        Ok(snapshot) => snapshot,
+        Err(waiting_on) => return Plan::hold(state.clone(), waiting_on).doing(keep(scene, state)),
+    };
+    if let Some(plan) = primary_missing(scene, state, snapshot) {
+        return plan;
+    }
+    if is_legacy(settled) {
+        return rebaseline(scene, state, settled, snapshot);
+    }
+    if let Some(plan) = canary_lost(scene, state, settled) {
+        return plan;
+    }
+    if settled.applied.as_ref() == Some(snapshot) {
+        return Plan::to(state.clone()).doing(keep(scene, state));
+    }
+    if is_promoted_already(scene, settled, snapshot) {
+        let followed = Settled {
+            applied: Some(snapshot.clone()),
+            ..settled.clone()
+        };
+        return Plan::to(with(state, followed))
+            .doing(keep(scene, state))
+            .because("the target is back at what the primary runs");
+    }
+    release(scene, state, settled, snapshot)
+}
+
+/// Waiting for the confirm-rollout gate.
+pub(super) fn wait(scene: &Scene<'_>, settled: &Settled) -> Plan {
+    let state = State::Waiting(settled.clone());
+    let snapshot = match scene.target_snapshot() {
+        Ok(snapshot) => snapshot,
+        Err(waiting_on) => return Plan::hold(state, waiting_on),
+    };
+    if let Some(plan) = primary_missing(scene, &state, snapshot) {
+        return plan;
+    }
+    if settled.applied.as_ref() == Some(snapshot) || is_promoted_already(scene, settled, snapshot) {
+        return stand_down(scene, settled, snapshot);
+    }
+    release(scene, &state, settled, snapshot)
+}
+
+/// The revision that waited is gone: back to how it was.
+fn stand_down(scene: &Scene<'_>, settled: &Settled, snapshot: &Snapshot) -> Plan {
+    let is_promoted = settled.promoted.as_ref() == Some(&snapshot.revision)
+        || scene.primary_snapshot() == Some(snapshot);
+    let settled = Settled {
+        applied: Some(snapshot.clone()),
+        ..settled.clone()
+    };
+    let state = if is_promoted {
+        State::Succeeded(settled)
+    } else {
+        State::Failed(settled)
+    };
+    Plan::to(state).because("the new revision was taken back")
+}
+
+/// A new revision: asks for leave, then begins.
+fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snapshot) -> Plan {
+    match scene.idle_primary(settled.memory.started) {
+        // A primary that is broken for good must not keep its cure away.
+        Readiness::Ready | Readiness::Expired(_) => {}
+        Readiness::Pending(missing) => {
+            return Plan::hold(state.clone(), scene.pods(Side::Primary, &missing))
+                .doing(keep(scene, state));
+        }
+    }
+    let asking = Asking {
+        about: format!("{}/{}", scene.spec.uid, digest(snapshot)),
+        place: "0-0-0".into(),
+        opening: chrono::DateTime::<chrono::Utc>::MIN_UTC,
+        phase: state.phase(),
+    };
+    match round::confirm(scene, &asking, GateKind::ConfirmRollout) {
+        Heard::Ask(probes) => Plan::ask(state.clone(), probes),
+        Heard::Unknown(waiting_on) => {
+            Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
+        }
+        Heard::Passed(checked) | Heard::Failed(checked) => {
+            let passed = settled
+                .applied
+                .as_ref()
+                .filter(|_| !settled.weight.is_zero());
+            let run = begin::fresh(
+                scene,
+                snapshot,
+                settled.promoted.as_ref(),
+                passed,
+                Split::to_canary(settled.weight),
+            );
+            let mut plan = begin::start(scene, run);
+            let mut actions = checked.events;
+            actions.append(&mut plan.decision.actions);
+            plan.decision.actions = actions;
+            plan
+        }
+    }
+}
+
+/// Tells versions apart by template and configs.
+fn digest(snapshot: &Snapshot) -> String {
+    let mut text = snapshot.revision.as_str().to_owned();
+    for (name, checksum) in &snapshot.configs {
+        text.push_str(&format!(",{name}={checksum}"));
+    }
+    text
+}
+
+/// True when nothing has to be analysed: the primary runs this version. Without our annotation on the
+/// primary only the template's digest is known, as in Flagger.
+fn is_promoted_already(scene: &Scene<'_>, settled: &Settled, snapshot: &Snapshot) -> bool {
+    match scene.primary_snapshot() {
+        Some(there) => there == snapshot,
+        None => {
+            settled.promoted.as_ref() == Some(&snapshot.revision)
+                && settled
+                    .applied
+                    .as_ref()
+                    .is_some_and(|applied| applied.configs == snapshot.configs)
+        }
+    }
+}
+
+/// The primary is gone, or not looked at. A missing one is made from what the target has: nothing
+/// else is left to serve from.
+pub(super) fn primary_missing(
+    scene: &Scene<'_>,
+    state: &State,
+    snapshot: &Snapshot,
+) -> Option<Plan> {
+    match &scene.world.primary {
+        Seen::Present(_) => None,
+        Seen::Unread => Some(Plan::hold(state.clone(), WaitingOn::Cache("the primary"))),
+        Seen::Absent => {
+            let missing = scene.readiness(Side::Primary, Some(scene.now));
+            let plan = match missing {
+                Readiness::Ready => Plan::to(state.clone()),
+                Readiness::Pending(missing) | Readiness::Expired(missing) => {
+                    Plan::hold(state.clone(), scene.pods(Side::Primary, &missing))
+                }
+            };
+            Some(plan.doing([
+                Action::Services,
+                Action::Primary {
+                    from: snapshot.clone(),
+                },
+            ]))
+        }
+    }
+}
+
+/// After a failed promotion users are on the canary. When that dies and the primary lives, they move.
+fn canary_lost(scene: &Scene<'_>, state: &State, settled: &Settled) -> Option<Plan> {
+    let is_lost = !settled.weight.is_zero()
+        && !scene.can_serve(Side::Canary)
+        && scene.can_serve(Side::Primary);
+    is_lost.then(|| {
+        let moved = Settled {
+            weight: Weight::ZERO,
+            ..settled.clone()
+        };
+        Plan::to(with(state, moved))
+            .doing([Action::Routes(Split::PRIMARY)])
+            .because("the canary has no pods: routing all traffic to primary")
+    })
+}
+
+/// Weights that others changed are put back.
+fn keep(scene: &Scene<'_>, state: &State) -> Vec<Action> {
+    let wanted = repair::wanted(state);
+    match &scene.world.traffic {
+        TrafficSeen::Split(split) if scene.spec.has_routes() && *split != wanted => {
+            vec![Action::Routes(wanted)]
+        }
+        TrafficSeen::Split(_) | TrafficSeen::Unread | TrafficSeen::Unreadable(_) => Vec::new(),
+    }
+}
+
+fn is_legacy(settled: &Settled) -> bool {
+    settled
+        .applied
+        .as_ref()
+        .is_some_and(|applied| applied.revision.is_legacy())
+}
+
+/// Flagger's hash cannot be compared with ours: what is there becomes the baseline, and nothing starts.
+fn rebaseline(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snapshot) -> Plan {
+    let is_failed = match state {
+        State::Failed(_) => true,
+        State::New
+        | State::Initializing(_)
+        | State::Initialized(_)
+        | State::Waiting(_)
+        | State::Progressing(_)
+        | State::WaitingPromotion(_)
+        | State::RollingBack(..)
+        | State::Promoting(_)
+        | State::Finalising(_)
+        | State::Succeeded(_)
+        | State::Terminating(_) => false,
+    };
+    // After a failure the target is not what the primary runs, so that stays unknown.
+    let promoted: Option<Revision> = if is_failed {
+        settled.promoted.clone()
+    } else {
+        Some(snapshot.revision.clone())
+    };
+    let actions = (!is_failed && scene.primary_snapshot().is_none()).then(|| Action::Adopt {
+        snapshot: snapshot.clone(),
+    });
+    let next = Settled {
+        applied: Some(snapshot.clone()),
+        promoted,
+        ..settled.clone()
+    };
+    Plan::to(with(state, next))
+        .doing(actions)
+        .because("taken over as it is: no rollout started")
+}
+
+/// The same phase with other contents.
+fn with(state: &State, settled: Settled) -> State {
+    match state.phase() {
+        Phase::Initialized => State::Initialized(settled),
+        Phase::Failed => State::Failed(settled),
+        Phase::Waiting => State::Waiting(settled),
+        Phase::Succeeded
+        | Phase::Unset
+        | Phase::Initializing
+        | Phase::Progressing
+        | Phase::WaitingPromotion
+        | Phase::Promoting
+        | Phase::Finalising
+        | Phase::Terminating
+        | Phase::Terminated => State::Succeeded(settled),
+    }
+}
