@@ -28,9 +28,9 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Sorts keys, as JSON objects compare.
-fn canonical(value: Value) -> serde_json::Value {
-    value.into_json().unwrap()
+/// JSON, where the order of keys does not matter.
+fn canonical(value: Value) -> Option<serde_json::Value> {
+    value.into_json().ok()
 }
 
 proptest! {
