@@ -11,6 +11,7 @@ pub mod archive;
 pub mod credentials;
 pub mod files;
 pub mod git;
+pub mod glob;
 pub mod ignore;
 pub mod network;
 pub mod semver_range;
