@@ -212,9 +212,8 @@ fn attach(
     rules: &mut Vec<Rule>,
     drafts: &mut Vec<Draft>,
 ) -> Vec<ParentVerdict> {
-    let spec = match &route.spec {
-        Ok(spec) => spec,
-        Err(_) => return Vec::new(),
+    let Ok(spec) = &route.spec else {
+        return Vec::new();
     };
     let mut compiled = None;
     let mut verdicts = Vec::new();
@@ -447,3 +446,6 @@ fn sort(mut drafts: Vec<Draft>, rules: &[Rule]) -> Vec<ListenerTable> {
     }
     tables
 }
+
+#[cfg(test)]
+mod tests;

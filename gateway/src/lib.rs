@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
 pub use compile::{Compiled, Selection, compile};
@@ -51,8 +51,6 @@ pub const CONTROLLER_NAME: &str = "sluice.dev/gateway";
 
 /// Interval at which idle connections are closed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
-/// Wait before status that could not be written is tried again.
-const RECORD_RETRY_WAIT: Duration = Duration::from_secs(5);
 
 /// How to run a gateway.
 #[derive(Clone, Debug)]
@@ -254,45 +252,36 @@ async fn put_to_use(
     }
 }
 
-/// Builds a table and writes status after every change in the cluster. Never ends.
+/// Builds a table after every change in the cluster and has verdicts written as status;
+/// a slow API server does not hold up tables. Never ends.
 async fn follow(
     client: kube::Client,
     selection: &Selection,
     addresses: &[String],
     tables: &watch::Sender<Option<Arc<Table>>>,
 ) {
-    let mut watches = Watches::open(&client);
-    let mut again: Option<Instant> = None;
-    loop {
-        let retry = async {
-            match again {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = watches.changed() => {}
-            () = retry => {}
+    let (plans, planned) = watch::channel(Arc::default());
+    let build = async {
+        let mut watches = Watches::open(&client);
+        loop {
+            watches.changed().await;
+            let mut compiled = compile(watches.world(), selection);
+            let (routes, rules) = (compiled.routes.len(), compiled.table.rules.len());
+            debug!(routes, rules, "Routing table built.");
+            tables.send_replace(Some(Arc::new(std::mem::take(&mut compiled.table))));
+            let now = k8s_openapi::jiff::Timestamp::now();
+            let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            plans.send_replace(Arc::new(record::plan(
+                watches.world(),
+                &compiled,
+                selection,
+                addresses,
+                &now,
+            )));
         }
-        let mut compiled = compile(watches.world(), selection);
-        debug!(
-            routes = compiled.routes.len(),
-            rules = compiled.table.rules.len(),
-            "Routing table built."
-        );
-        tables.send_replace(Some(Arc::new(std::mem::take(&mut compiled.table))));
-        let now = k8s_openapi::jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string();
-        let is_done = record::record(
-            &client,
-            watches.world(),
-            &compiled,
-            selection,
-            addresses,
-            &now,
-        )
-        .await;
-        again = (!is_done).then(|| Instant::now() + RECORD_RETRY_WAIT);
+    };
+    tokio::select! {
+        () = build => {}
+        () = record::carry_out(&client, planned) => {}
     }
 }

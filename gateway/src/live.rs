@@ -60,8 +60,8 @@ impl Upstream {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let load = |index: usize, strict: bool| {
             let pool = self.pools.get(index)?;
-            let is_fit = !tried.contains(&pool.address) && !(strict && pool.is_avoided());
-            is_fit.then(|| pool.busy())
+            let is_unfit = tried.contains(&pool.address) || strict && pool.is_avoided();
+            (!is_unfit).then(|| pool.busy())
         };
         let count = self.pools.len();
         choose::endpoint(count, turn, |index| load(index, true))

@@ -167,7 +167,10 @@ impl Watches {
             watcher::Error::InitialListFailed(kube::Error::Api(status))
             | watcher::Error::WatchStartFailed(kube::Error::Api(status))
             | watcher::Error::WatchError(status) => status.code == 404,
-            _ => false,
+            watcher::Error::InitialListFailed(_)
+            | watcher::Error::WatchStartFailed(_)
+            | watcher::Error::WatchFailed(_)
+            | watcher::Error::NoResourceVersion => false,
         };
         if is_absent {
             debug!(kind, "The cluster does not have this kind.");

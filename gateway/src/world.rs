@@ -121,12 +121,11 @@ fn put<S: DeserializeOwned>(
             source,
         })?;
     let status = take("status");
-    let spec = match part {
-        "" => object,
-        field => match take(field) {
-            Value::Null => Value::Object(serde_json::Map::new()),
-            spec => spec,
-        },
+    let spec = if part.is_empty() { object } else { take(part) };
+    let spec = if spec.is_null() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        spec
     };
     let spec = serde_json::from_value(spec).map_err(|error| error.to_string());
     let key = (meta.namespace.clone(), meta.name.clone());

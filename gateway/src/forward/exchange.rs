@@ -4,6 +4,7 @@
 //! idempotent and whose connection broke; answers with a code that the route's `retry`
 //! names. So clients do not see an endpoint that leaves.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ const TOO_LATE: Refusal = Refusal(
 );
 
 /// Endpoints asked for one request, besides retries of answers.
-const TRIES_MAX: u32 = 5;
+const TRIES_MAX: u32 = 4;
 /// Wait when every endpoint has been tried; doubles each time. A newer table may know more.
-const ALL_TRIED_WAIT: Duration = Duration::from_millis(20);
+const ALL_TRIED_WAIT: Duration = Duration::from_millis(10);
 /// Time for a mirror's answer, which nobody waits for.
 const MIRROR_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -115,7 +116,7 @@ impl Way<'_> {
             }
             tried.push(pool.address);
             pool = self
-                .next(backend, upstream, &mut tried)
+                .next(backend, upstream, &mut tried, tries)
                 .await
                 .ok_or(refusal)?;
         }
@@ -126,9 +127,9 @@ impl Way<'_> {
         &mut self,
         backend: &Backend,
         upstream: &Upstream,
-        tried: &mut Vec<std::net::SocketAddr>,
+        tried: &mut Vec<SocketAddr>,
+        tries: u32,
     ) -> Option<Arc<Pool>> {
-        let rounds = u32::try_from(tried.len()).unwrap_or(u32::MAX);
         for is_fresh in [true, false] {
             let live = Arc::clone(&self.tables.borrow_and_update());
             let known = live
@@ -138,7 +139,7 @@ impl Way<'_> {
                 return Some(Arc::clone(pool));
             }
             if is_fresh {
-                let wait = ALL_TRIED_WAIT.saturating_mul(1 << rounds.min(TRIES_MAX));
+                let wait = ALL_TRIED_WAIT.saturating_mul(1 << tries.min(TRIES_MAX));
                 // Ends early when a new table comes; its sender ends only with the gateway.
                 let _ = timeout(wait, self.tables.changed()).await;
                 tried.clear();

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) hits: Arc<AtomicUsize>,
+    pub(crate) connections: Arc<AtomicUsize>,
     pub(crate) seen: Arc<std::sync::Mutex<Vec<String>>>,
     /// Ends listener and idle connections; requests in flight are finished.
     pub(crate) leave: CancellationToken,
@@ -40,7 +41,10 @@ impl Backend {
             Arc::new(std::sync::Mutex::new(Vec::new())),
         );
         let leave = CancellationToken::new();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
         let backend = Self {
+            connections,
             address,
             hits: Arc::clone(&hits),
             seen: Arc::clone(&seen),
@@ -50,8 +54,9 @@ impl Backend {
             loop {
                 let stream = tokio::select! {
                     () = leave.cancelled() => return,
-                    accepted = listener.accept() => accepted.unwrap().0,
+                    stream = listener.accept() => stream.unwrap().0,
                 };
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (hits, seen, leave) = (Arc::clone(&hits), Arc::clone(&seen), leave.clone());
                 tokio::spawn(async move {
                     let service = service_fn(|request| {

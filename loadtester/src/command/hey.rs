@@ -79,9 +79,9 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
                 .ok_or(CommandError::NoUrl { program: PROGRAM })?;
         }
         let (name, value) = match flag.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
+            Some((name, value)) => (name, Some(value)),
             None if SWITCHES.contains(&flag) => (flag, None),
-            None => (flag, words.next().cloned()),
+            None => (flag, words.next().map(String::as_str)),
         };
         flags.take(name, value)?;
     };
@@ -89,13 +89,13 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
 }
 
 impl Flags {
-    fn take(&mut self, name: &str, value: Option<String>) -> Result<(), CommandError> {
+    fn take(&mut self, name: &str, value: Option<&str>) -> Result<(), CommandError> {
         let bad = || CommandError::Value {
             program: PROGRAM,
             flag: format!("-{name}"),
-            value: value.clone(),
+            value: value.map(str::to_owned),
         };
-        let text = || value.clone().ok_or_else(bad);
+        let text = || value.map(str::to_owned).ok_or_else(bad);
         match name {
             "n" => {
                 self.requests = number(&text()?)
@@ -128,15 +128,11 @@ impl Flags {
             "U" => self
                 .headers
                 .push((header::USER_AGENT, text()?.parse().map_err(|_| bad())?)),
-            "disable-compression" => {
-                self.is_compressed = !is_on(value.as_deref()).ok_or_else(bad)?
-            }
-            "disable-keepalive" => self.is_keepalive = !is_on(value.as_deref()).ok_or_else(bad)?,
-            "disable-redirects" => {
-                self.follows_redirects = !is_on(value.as_deref()).ok_or_else(bad)?
-            }
+            "disable-compression" => self.is_compressed = !is_on(value).ok_or_else(bad)?,
+            "disable-keepalive" => self.is_keepalive = !is_on(value).ok_or_else(bad)?,
+            "disable-redirects" => self.follows_redirects = !is_on(value).ok_or_else(bad)?,
             // hey's HTTP/2 needs TLS: over http it speaks HTTP/1.1 all the same.
-            "h2" | "more" => _ = is_on(value.as_deref()).ok_or_else(bad)?,
+            "h2" | "more" => _ = is_on(value).ok_or_else(bad)?,
             // Both shape hey itself: its output and its threads.
             "o" | "cpus" => _ = text()?,
             "D" => return Err(unserved(name, "give the body with -d")),
