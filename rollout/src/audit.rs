@@ -24,6 +24,7 @@ pub struct Broken {
 /// Every invariant that `decision`, taken in `before`, breaks; empty when it is sound.
 #[must_use]
 pub fn audit(spec: &ValidSpec, before: &State, world: &World, decision: &Decision) -> Vec<Broken> {
+    let before = &before.with_mirroring(&spec.strategy, spec.has_routes());
     let view = View {
         spec,
         before,
@@ -190,11 +191,10 @@ fn primary_is_made_only_when_missing(view: &View<'_>) -> Option<String> {
 fn primary_can_take_its_share(view: &View<'_>) -> Option<String> {
     let lowest = view.routes().map(|split| split.canary).min()?;
     let routed = view.routed()?;
-    if lowest >= routed || lowest >= view.before.weight() && lowest >= view.decision.state.weight()
-    {
-        let is_put_back = lowest < routed && !view.answers(&view.world.primary);
-        return (is_put_back && view.answers(&view.world.target) && view.before.run().is_some())
-            .then(|| "puts users back on a primary without available pods".to_owned());
+    // Weights that others changed are put back as they were stored.
+    let is_repair = lowest >= view.before.weight() && lowest >= view.decision.state.weight();
+    if lowest >= routed || is_repair {
+        return None;
     }
     if !view.answers(&view.world.primary) {
         return Some("routes to a primary without available pods".to_owned());

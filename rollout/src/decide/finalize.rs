@@ -50,8 +50,6 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
 }
 
 fn finish(scene: &Scene<'_>, run: &Run) -> Plan {
-    let phase = Phase::Succeeded;
-    let skipped = scene.spec.is_analysis_skipped;
     let mut actions = Vec::new();
     if scene.pausable_scaler().is_some() {
         actions.push(Action::PauseScaler);
@@ -59,6 +57,37 @@ fn finish(scene: &Scene<'_>, run: &Run) -> Plan {
     if scene.world.target.workload().is_some() {
         actions.push(Action::ScaleTarget(Scale::Zero));
     }
+    let skipped = scene.spec.is_analysis_skipped;
+    if !skipped && run.memory.weights.is_empty() {
+        return back(scene, run).doing(actions);
+    }
+    promoted(scene, run, skipped, actions)
+}
+
+/// The run took no step: the target went back to what the primary runs, so nothing was released.
+fn back(scene: &Scene<'_>, run: &Run) -> Plan {
+    let mut memory = run.memory.clone();
+    let why = "the target is back at what the primary runs";
+    memory.decision = Some(why.to_owned());
+    memory.hold = None;
+    Plan::to(State::Succeeded(Settled {
+        applied: Some(run.snapshot.clone()),
+        promoted: Some(run.snapshot.revision.clone()),
+        weight: Weight::ZERO,
+        memory,
+    }))
+    .doing([event(
+        Phase::Succeeded,
+        format!(
+            "Scaling down {}.{}: {why}",
+            scene.spec.target.name, scene.spec.namespace
+        ),
+    )])
+    .because(why)
+}
+
+fn promoted(scene: &Scene<'_>, run: &Run, skipped: bool, mut actions: Vec<Action>) -> Plan {
+    let phase = Phase::Succeeded;
     actions.push(Action::Count {
         success: true,
         skipped,

@@ -77,16 +77,17 @@ fn switch(scene: &Scene<'_>, memory: &Memory, target: &Snapshot) -> Plan {
     actions.push(Action::Apex);
     if scene.spec.has_routes() {
         actions.push(Action::Routes(Split::PRIMARY));
+        let state = State::Initializing(memory.clone());
+        let is_being_written = scene.world.drift.contains(&Part::Routes);
         match &scene.world.traffic {
             TrafficSeen::Split(split) if *split == Split::PRIMARY => {}
-            TrafficSeen::Split(_) | TrafficSeen::Unread => {
-                let why = "they do not lead to the primary yet".to_owned();
-                let state = State::Initializing(memory.clone());
-                return Plan::hold(state, WaitingOn::Routes(why)).doing(actions);
-            }
-            TrafficSeen::Unreadable(why) => {
-                let state = State::Initializing(memory.clone());
+            TrafficSeen::Unreadable(why) if !is_being_written => {
                 return Plan::hold(state, WaitingOn::Routes(why.clone())).doing(actions);
+            }
+            TrafficSeen::Split(_) | TrafficSeen::Unread | TrafficSeen::Unreadable(_) => {
+                return Plan::to(state)
+                    .doing(actions)
+                    .because("initialising: routing all traffic to primary");
             }
         }
     }

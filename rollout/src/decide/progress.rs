@@ -20,7 +20,7 @@ use crate::{
     verdict::Verdict,
     waiting::WaitingOn,
     weight::Split,
-    world::{Readiness, Snapshot, TrafficSeen},
+    world::{Part, Readiness, Snapshot, TrafficSeen},
 };
 
 /// Decides in Progressing or WaitingPromotion.
@@ -137,9 +137,10 @@ fn readiness_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
     let since = run.memory.wait_started.or(run.memory.started);
     match scene.readiness(Side::Canary, since) {
         Readiness::Ready => None,
-        Readiness::Pending(missing) => {
-            Some(Plan::hold(state.clone(), scene.pods(Side::Canary, &missing)))
-        }
+        Readiness::Pending(missing) => Some(Plan::hold(
+            state.clone(),
+            scene.pods(Side::Canary, &missing),
+        )),
         Readiness::Expired(missing) => {
             let text = scene.not_ready(Side::Canary, &missing.text);
             Some(roll_back::begin(
@@ -158,6 +159,9 @@ fn routes_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
     }
     match &scene.world.traffic {
         TrafficSeen::Unread => Some(Plan::hold(state.clone(), WaitingOn::Cache("the routes"))),
+        TrafficSeen::Unreadable(_) if scene.world.drift.contains(&Part::Routes) => {
+            Some(Plan::to(state.clone()).doing([Action::Routes(run.position.split)]))
+        }
         TrafficSeen::Unreadable(why) => Some(
             Plan::hold(state.clone(), WaitingOn::Routes(why.clone()))
                 .doing([Action::Routes(run.position.split)]),

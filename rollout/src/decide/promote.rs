@@ -178,15 +178,17 @@ fn capacity(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
 /// The primary did not come up with the new revision: users stay with the canary, which passed its analysis.
 pub(super) fn fail(scene: &Scene<'_>, run: &Run, missing: &Shortfall) -> Plan {
     let why = scene.not_ready(Side::Primary, &missing.text);
+    let mut actions = Vec::new();
     let split = match (scene.spec.has_routes(), scene.can_serve(Side::Canary)) {
         (false, _) => Split::PRIMARY,
-        (true, true) => Split::to_canary(Weight::FULL),
-        (true, false) => run.position.split,
+        (true, true) => {
+            let split = Split::to_canary(Weight::FULL);
+            actions.push(Action::Routes(split));
+            split
+        }
+        // Neither side can take users: they stay where they are.
+        (true, false) => scene.world.traffic.split().unwrap_or(run.position.split),
     };
-    let mut actions = Vec::new();
-    if scene.spec.has_routes() {
-        actions.push(Action::Routes(split));
-    }
     actions.extend([
         warning(
             Phase::Promoting,

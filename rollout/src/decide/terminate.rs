@@ -1,6 +1,7 @@
 //! Deletion: puts things back as they were, when asked to: target, then traffic, then we let go.
 
 use super::{
+    begin,
     plan::Plan,
     scene::{Scene, Side},
     wording::event,
@@ -35,17 +36,18 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State) -> Plan {
         | State::Promoting(_)
         | State::Finalising(_)
         | State::Succeeded(_)
-        | State::Failed(_) => begin(scene),
+        | State::Failed(_) => start(scene),
     }
 }
 
-fn begin(scene: &Scene<'_>) -> Plan {
+fn start(scene: &Scene<'_>) -> Plan {
     let memory = Memory {
         started: Some(scene.today()),
         wait_started: Some(scene.today()),
         ..Memory::default()
     };
     Plan::to(State::Terminating(memory))
+        .doing(revert(scene))
         .doing([event(
             Phase::Terminating,
             format!("Terminating canary {}", scene.spec.dotted()),
@@ -55,26 +57,21 @@ fn begin(scene: &Scene<'_>) -> Plan {
 
 fn go_on(scene: &Scene<'_>, memory: &Memory) -> Plan {
     let state = State::Terminating(memory.clone());
-    let mut revert = Vec::new();
-    if scene.pausable_scaler().is_some() {
-        revert.push(Action::ResumeScaler);
-    }
     match &scene.world.target {
         Seen::Unread => return Plan::hold(state, WaitingOn::Cache("the target")),
         // Nothing is left to put traffic on.
         Seen::Absent => {}
-        Seen::Present(_) => {
-            revert.push(Action::RevertTarget);
-            match scene.readiness(Side::Canary, memory.wait_started) {
-                Readiness::Ready => {}
-                Readiness::Pending(missing) | Readiness::Expired(missing) => {
-                    return Plan::hold(state, scene.pods(Side::Canary, &missing)).doing(revert);
-                }
-            }
+        Seen::Present(_) if begin::is_scaled_down(scene) => {
+            return Plan::to(state).doing(revert(scene));
         }
+        Seen::Present(_) => match scene.readiness(Side::Canary, memory.wait_started) {
+            Readiness::Ready => {}
+            Readiness::Pending(missing) | Readiness::Expired(missing) => {
+                return Plan::hold(state, scene.pods(Side::Canary, &missing));
+            }
+        },
     }
     Plan::to(state)
-        .doing(revert)
         .doing([
             Action::RevertApex,
             Action::RevertRoutes,
@@ -85,4 +82,16 @@ fn go_on(scene: &Scene<'_>, memory: &Memory) -> Plan {
             Action::RemoveFinalizer,
         ])
         .because("deleted: things are as they were")
+}
+
+/// The target gets its replicas, and its autoscaler back.
+fn revert(scene: &Scene<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if scene.world.target.workload().is_some() {
+        actions.push(Action::RevertTarget);
+    }
+    if scene.pausable_scaler().is_some() {
+        actions.push(Action::ResumeScaler);
+    }
+    actions
 }

@@ -1,0 +1,119 @@
+//! Whatever is observed in whatever order, decisions stay sound; and when faults stop, a run comes to its end.
+
+use proptest::prelude::*;
+use rollout::{Seen, State, state::Phase};
+use serde_json::{Value, json};
+
+use crate::script::{Cluster, canary};
+
+/// Moments after which a run without faults must be over.
+const MOMENTS_MAX: usize = 120;
+
+fn analyses() -> impl Strategy<Value = (Value, Value)> {
+    let gates = json!([
+        {"name": "leave", "type": "confirm-rollout", "url": "http://g"},
+        {"name": "load", "type": "pre-rollout", "url": "http://g"},
+        {"name": "more", "type": "confirm-traffic-increase", "url": "http://g"},
+        {"name": "qa", "type": "confirm-promotion", "url": "http://g"},
+        {"name": "stop", "type": "rollback", "url": "http://g"},
+    ]);
+    let metrics = json!([{"name": "request-success-rate", "threshold": 99}]);
+    let ways = vec![
+        json!({"stepWeight": 25, "maxWeight": 50}),
+        json!({"stepWeights": [1, 60], "stepWeightPromotion": 40}),
+        json!({"stepWeight": 50, "mirror": true}),
+        json!({"iterations": 2}),
+        json!({"iterations": 2, "mirror": true}),
+        json!({"iterations": 1, "match": [{"headers": {"a": {"exact": "b"}}}]}),
+    ];
+    let specs = vec![
+        json!({}),
+        json!({"provider": "kubernetes"}),
+        json!({"skipAnalysis": true}),
+        json!({"revertOnDeletion": true}),
+        json!({"autoscalerRef": {"apiVersion": "a", "kind": "ScaledObject", "name": "s"}}),
+    ];
+    (
+        proptest::sample::select(ways),
+        proptest::sample::select(specs),
+    )
+        .prop_map(move |(mut analysis, spec)| {
+            analysis["webhooks"] = gates.clone();
+            analysis["metrics"] = metrics.clone();
+            (analysis, spec)
+        })
+}
+
+const WORDS: [&str; 32] = [
+    "1s",
+    "3s",
+    "10s",
+    "10s",
+    "10s",
+    "10s",
+    "10s",
+    "700s",
+    "v1",
+    "v2",
+    "v3",
+    "canary=down",
+    "canary=up",
+    "primary=down",
+    "primary=up",
+    "primary=gone",
+    "target=gone",
+    "target=fault",
+    "target=ok",
+    "routes=0",
+    "routes=30",
+    "routes=100",
+    "routes=broken",
+    "request-success-rate=50",
+    "request-success-rate=100",
+    "request-success-rate=error",
+    "qa=closed",
+    "qa=open",
+    "more=closed",
+    "more=open",
+    "stop=open",
+    "stop=closed",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sound_at_every_step_and_settled_when_faults_stop(
+        (analysis, spec) in analyses(),
+        words in proptest::collection::vec(proptest::sample::select(WORDS.to_vec()), 0..60),
+    ) {
+        let mut cluster = Cluster::new(canary(&analysis, &spec));
+        cluster.moment("stop=closed");
+        for word in words {
+            cluster.moment(word);
+        }
+        if !matches!(cluster.world.target, Seen::Present(_)) {
+            cluster.moment("v2");
+        }
+        cluster.moment("canary=up primary=up target=ok request-success-rate=100 qa=open more=open stop=closed");
+        let mut moments = 0;
+        while !is_settled(&cluster.state()) {
+            moments += 1;
+            prop_assert!(moments < MOMENTS_MAX, "still {:#?}\n{:#?}", cluster.state(), cluster.world);
+            cluster.moment("10s");
+        }
+        // Settled is settled: no action, no write, no time to wake.
+        let before = cluster.status.clone();
+        let decision = cluster.tick();
+        prop_assert!(decision.actions.is_empty(), "{:?}", decision.actions);
+        prop_assert_eq!(decision.wake, None);
+        prop_assert_eq!(&cluster.status, &before);
+    }
+}
+
+fn is_settled(state: &State) -> bool {
+    matches!(
+        state.phase(),
+        Phase::Initialized | Phase::Succeeded | Phase::Failed
+    )
+}

@@ -1,0 +1,233 @@
+//! Validation: what is parsed, and what is refused with which words.
+
+use expect_test::{Expect, expect};
+use rollout::{Defaults, ValidSpec, spec::Strategy};
+use serde_json::{Value, json};
+
+use crate::script::canary;
+
+fn refused(analysis: &Value, spec: &Value, want: &Expect) {
+    let found = ValidSpec::validate(&canary(analysis, spec), &Defaults::default()).unwrap_err();
+    let lines: Vec<String> = found.0.iter().map(ToString::to_string).collect();
+    want.assert_eq(&lines.join("\n"));
+}
+
+fn steps(analysis: &Value) -> Vec<u8> {
+    let spec = ValidSpec::validate(&canary(analysis, &json!({})), &Defaults::default()).unwrap();
+    match spec.strategy {
+        Strategy::Weighted { steps, .. } => steps.iter().map(|step| step.percent()).collect(),
+        other @ (Strategy::AbTesting { .. } | Strategy::BlueGreen { .. }) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn step_sequences() {
+    for (analysis, want) in [
+        (json!({"stepWeight": 20, "maxWeight": 50}), vec![20, 40, 60]),
+        (json!({"stepWeights": [1, 2, 10, 80]}), vec![1, 2, 10, 80]),
+        (json!({"stepWeights": [1, 2, 10, 130]}), vec![1, 2, 10, 100]),
+        (json!({"stepWeight": 30}), vec![30, 60, 90, 100]),
+        (json!({"stepWeight": 30, "maxWeight": 30}), vec![30]),
+        (json!({"stepWeight": 100}), vec![100]),
+        (json!({"stepWeights": [50], "maxWeight": 90}), vec![50]),
+        (
+            json!({"stepWeight": 40, "stepWeights": [5]}),
+            vec![40, 80, 100],
+        ),
+    ] {
+        assert_eq!(steps(&analysis), want, "{analysis}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    refused(
+        &json!({"interval": "soon", "stepWeights": [10, 20, 10, 10], "stepWeightPromotion": 101,
+            "canaryReadyThreshold": 101,
+            "metrics": [{"name": "mine"}, {"name": "request-duration", "interval": "0s",
+                "thresholdRange": {"min": 3, "max": 2}}],
+            "webhooks": [{"name": "a", "url": "file:///etc", "retries": -1, "timeout": "1m0.5"}],
+            "sessionAffinity": {"cookieName": "a", "primaryCookieName": "a"}}),
+        &json!({"service": {"port": 0, "name": "a".repeat(60)}, "progressDeadlineSeconds": 0,
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Job", "name": ""}}),
+        &expect![[r#"
+            canary test/podinfo: spec.analysis.sessionAffinity.primaryCookieName is "a": it cannot be the same as cookieName; give the primary its own cookie
+            canary test/podinfo: spec.service.port is 0: a port is between 1 and 65535
+            canary test/podinfo: spec.service.name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": with -primary it has more than the 63 characters that a Service name can have
+            canary test/podinfo: spec.targetRef.name is empty: name the workload
+            canary test/podinfo: spec.targetRef.kind is "Job": use Deployment, DaemonSet or Service
+            canary test/podinfo: spec.analysis.stepWeights[2] is 10 after 20: weights must rise
+            canary test/podinfo: spec.analysis.stepWeights[3] is 10 after 10: weights must rise
+            canary test/podinfo: spec.analysis.interval is "soon": "soon" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+            canary test/podinfo: spec.analysis.stepWeightPromotion is 101: weight 101 is not between 0 and 100
+            canary test/podinfo: spec.analysis.canaryReadyThreshold is 101: a share is between 0 and 100 per cent
+            canary test/podinfo: spec.progressDeadlineSeconds is 0: give a workload at least 1 second to become ready
+            canary test/podinfo: spec.analysis.metrics[0].name is "mine": it is not built in; give templateRef or query, or use request-success-rate or request-duration
+            canary test/podinfo: spec.analysis.metrics[1].interval is "0s": a query needs a window; use for example "1m"
+            canary test/podinfo: spec.analysis.metrics[1].thresholdRange is 3 to 2: no value can keep it; min must not be above max
+            canary test/podinfo: spec.analysis.webhooks[0].url is no web address: write http://… or https://…
+            canary test/podinfo: spec.analysis.webhooks[0].timeout is "1m0.5": "1m0.5" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+            canary test/podinfo: spec.analysis.webhooks[0].retries is -1: use a number between 0 and 100"#]],
+    );
+    refused(
+        &json!({"stepWeight": 0}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis is without stepWeight, stepWeights and iterations: the canary would never get traffic; give one of them"
+        ],
+    );
+    refused(
+        &json!({"stepWeight": 10, "iterations": 3}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis.iterations is 3: iterations and stepWeight exclude each other; remove one"
+        ],
+    );
+    refused(
+        &json!({"stepWeight": 10, "maxWeight": 101}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis.maxWeight is 101: a weight is between 1 and 100"
+        ],
+    );
+    refused(
+        &json!({"stepWeight": -5}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis.stepWeight is -5: a step is between 1 and 100"
+        ],
+    );
+    refused(
+        &json!({"stepWeights": [100, 200]}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis.stepWeights[1] is 200 after 100: it is never reached; remove it"
+        ],
+    );
+    refused(
+        &json!({"iterations": -1}),
+        &json!({}),
+        &expect![
+            "canary test/podinfo: spec.analysis.iterations is -1: use a number between 0 and 10000"
+        ],
+    );
+    refused(
+        &json!({"stepWeight": 5, "interval": "9999h"}),
+        &json!({}),
+        &expect![[r#"canary test/podinfo: spec.analysis.interval is "9999h": use at most 168h"#]],
+    );
+    refused(
+        &json!({"stepWeight": 5}),
+        &json!({"provider": "knative", "targetRef":
+            {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "a"}}),
+        &expect![[r#"
+            canary test/podinfo: spec.provider is "knative": Knative Services cannot be released; use another provider
+            canary test/podinfo: spec.targetRef.apiVersion is "serving.knative.dev/v1": Knative Services cannot be released; use a Deployment, a DaemonSet or a v1 Service"#]],
+    );
+    refused(
+        &json!({}),
+        &json!({"analysis": null, "service": null}),
+        &expect![
+            "canary test/podinfo: spec.analysis is missing: say how a revision is judged: interval, threshold and stepWeight or iterations"
+        ],
+    );
+}
+
+#[test]
+fn cross_namespace_references_are_refused_when_blocked() {
+    let analysis = json!({"stepWeight": 5,
+        "metrics": [{"name": "a", "templateRef": {"name": "t", "namespace": "other"}},
+            {"name": "b", "templateRef": {"name": "t", "namespace": "test"}}],
+        "alerts": [{"name": "a", "providerRef": {"name": "p", "namespace": "other"}}]});
+    let canary = canary(&analysis, &json!({}));
+    assert!(ValidSpec::validate(&canary, &Defaults::default()).is_ok());
+    let blocked = Defaults {
+        is_cross_namespace_blocked: true,
+        ..Defaults::default()
+    };
+    let found = ValidSpec::validate(&canary, &blocked).unwrap_err();
+    expect![[r#"canary test/podinfo: spec.analysis.metrics[0].templateRef.namespace is "other": cross-namespace references are blocked; use one in "test"; canary test/podinfo: spec.analysis.alerts[0].providerRef.namespace is "other": cross-namespace references are blocked; use one in "test""#]].assert_eq(&found.to_string());
+}
+
+#[test]
+fn defaults_are_flaggers() {
+    let analysis = json!({"interval": "3s", "threshold": -1, "stepWeight": 50,
+        "metrics": [{"name": "mine", "templateRef": {"name": "t"}}, {"name": "request-success-rate"}],
+        "webhooks": [{"name": "e", "type": "event", "url": "http://e"}, {"name": "r", "url": "http://r"}]});
+    let spec = ValidSpec::validate(&canary(&analysis, &json!({})), &Defaults::default()).unwrap();
+    expect![[r#"
+        (
+            TimeDelta {
+                secs: 10,
+                nanos: 0,
+            },
+            1,
+            TimeDelta {
+                secs: 600,
+                nanos: 0,
+            },
+            [
+                Check {
+                    id: CheckId(
+                        0,
+                    ),
+                    name: "request-success-rate",
+                    source: SuccessRate,
+                    interval: TimeDelta {
+                        secs: 60,
+                        nanos: 0,
+                    },
+                    limits: Limits {
+                        min: Some(
+                            0.0,
+                        ),
+                        max: None,
+                    },
+                },
+                Check {
+                    id: CheckId(
+                        1,
+                    ),
+                    name: "mine",
+                    source: Template {
+                        name: "t",
+                        namespace: "test",
+                        variables: {},
+                    },
+                    interval: TimeDelta {
+                        secs: 60,
+                        nanos: 0,
+                    },
+                    limits: Limits {
+                        min: None,
+                        max: Some(
+                            0.0,
+                        ),
+                    },
+                },
+            ],
+            [
+                Gate {
+                    id: GateId(
+                        1,
+                    ),
+                    name: "r",
+                    kind: Rollout,
+                    url: "http://r",
+                    timeout: 10s,
+                    retries: 0,
+                    is_tls_unchecked: false,
+                    is_alert_muted: false,
+                    metadata: {},
+                },
+            ],
+        )
+    "#]]
+    .assert_debug_eq(&(
+        spec.interval,
+        spec.threshold,
+        spec.progress_deadline,
+        spec.checks,
+        spec.gates,
+    ));
+}
