@@ -178,24 +178,11 @@ impl<'c> Question<'c> {
         };
         match result {
             Ok(result) => self.read(&result, context.now),
-            Err(fault) => Measured::Error(
-                self.redacted(&format!("prometheus {} {fault}", self.server.shown())),
-            ),
+            Err(fault) => {
+                let told = self.server.redact(&fault.to_string());
+                Measured::Error(format!("prometheus {} {told}", self.server.shown()))
+            }
         }
-    }
-
-    /// Servers may quote what they were sent.
-    fn redacted(&self, text: &str) -> String {
-        let url = wording::url_secrets(self.server.url().as_str());
-        let mut secrets: Vec<&str> = url.iter().map(String::as_str).collect();
-        secrets.extend(self.server.headers.iter().map(|(_, value)| value.expose()));
-        secrets.extend(
-            self.server
-                .credentials
-                .iter()
-                .flat_map(|credentials| credentials.secrets()),
-        );
-        wording::redact(text, &secrets)
     }
 
     fn read(&self, result: &QueryResult, now: DateTime<Utc>) -> Measured {

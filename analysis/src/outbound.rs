@@ -49,16 +49,29 @@ impl PrometheusServer {
     /// if the address is no such URL.
     #[must_use]
     pub fn at(address: &str) -> Option<Self> {
-        let url = Url::parse(address)
+        let mut url = Url::parse(address)
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))?;
         url.host_str()?;
+        // The API path is appended with its own slash.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         Some(Self {
             url,
             headers: Vec::new(),
             credentials: None,
             is_tls_unchecked: false,
         })
+    }
+
+    /// Takes what may be credentials out of a text: servers quote what they
+    /// were sent.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let url = wording::url_secrets(self.url.as_str());
+        let mut secrets: Vec<&str> = url.iter().map(String::as_str).collect();
+        secrets.extend(self.headers.iter().map(|(_, value)| value.expose()));
+        secrets.extend(self.credentials.iter().flat_map(Credentials::secrets));
+        wording::redact(text, &secrets)
     }
 
     /// The address as it is asked; may hold a password.

@@ -118,17 +118,14 @@ pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Out
     let url = wording::url_secrets(request.url.expose());
     let secrets: Vec<&str> = url.iter().map(String::as_str).collect();
     let (is_open, mut detail) = match result {
-        Ok(response) => (true, said(&response)),
-        Err(Failed::Answer(response)) => (false, said(&response)),
-        Err(Failed::Fault(fault)) => (false, fault.to_string()),
+        Ok(response) => (true, said(&response, &secrets)),
+        Err(Failed::Answer(response)) => (false, said(&response, &secrets)),
+        Err(Failed::Fault(fault)) => (false, wording::redact(&fault.to_string(), &secrets)),
     };
     if attempts > 1 {
         detail = format!("{detail} ({attempts} attempts)");
     }
-    Outcome {
-        is_open,
-        detail: wording::redact(&detail, &secrets),
-    }
+    Outcome { is_open, detail }
 }
 
 async fn attempt(request: &HookRequest, outbound: &dyn Outbound) -> Result<HookResponse, Failed> {
@@ -144,8 +141,9 @@ async fn attempt(request: &HookRequest, outbound: &dyn Outbound) -> Result<HookR
     }
 }
 
-fn said(response: &HookResponse) -> String {
-    let line = wording::first_line(&response.body);
+/// Secrets go before the text is cut, so that no half of one is left.
+fn said(response: &HookResponse, secrets: &[&str]) -> String {
+    let line = wording::first_line(&wording::redact(&response.body, secrets));
     format!(
         "answered {}{}",
         response.status,

@@ -49,6 +49,9 @@ pub(crate) fn first_line(text: &str) -> String {
 /// Replaces each secret in a text by `***`.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     let mut out = text.to_owned();
+    let mut secrets = secrets.to_vec();
+    // Long ones first: one may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     for secret in secrets
         .iter()
         .filter(|secret| secret.chars().count() >= SECRET_CHARS_MIN)

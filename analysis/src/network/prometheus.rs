@@ -3,8 +3,6 @@
 //! The format is that of Prometheus' `GET /api/v1/query`. The body is read here
 //! rather than by the client library, because it must be bounded.
 
-use std::time::Duration;
-
 use chrono::DateTime;
 use prometheus_http_query::{Client, Error};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
@@ -18,9 +16,6 @@ use crate::wording;
 
 /// Longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
-
-/// Shown where the client itself ran out of time while connecting.
-const CONNECT_TIMEOUT: Duration = super::CONNECT_TIMEOUT;
 
 pub(super) async fn instant(
     client: &reqwest::Client,
@@ -38,7 +33,7 @@ pub(super) async fn instant(
         Ok(response) => response,
         Err(Error::Client(error)) => {
             return Err(match error.inner() {
-                Some(error) => words::query_fault(error, CONNECT_TIMEOUT),
+                Some(error) => words::query_fault(error),
                 None => unreachable("could not be asked"),
             });
         }
@@ -47,12 +42,12 @@ pub(super) async fn instant(
     let status = response.status();
     let (body, is_cut) = super::body(&mut response, ANSWER_BYTES_MAX)
         .await
-        .map_err(|error| words::query_fault(&error, CONNECT_TIMEOUT))?;
+        .map_err(|error| words::query_fault(&error))?;
     if !status.is_success() {
         let message = serde_json::from_slice::<Answer>(&body)
             .ok()
             .and_then(|answer| answer.error);
-        let message = wording::first_line(&message.unwrap_or_default());
+        let message = wording::first_line(&server.redact(&message.unwrap_or_default()));
         return Err(QueryFault::Status {
             status: status.as_u16(),
             message,
@@ -61,7 +56,7 @@ pub(super) async fn instant(
     if is_cut {
         return Err(QueryFault::Long(ANSWER_BYTES_MAX));
     }
-    read(&body)
+    read(&body, server)
 }
 
 fn headers(server: &PrometheusServer) -> Result<Vec<(HeaderName, HeaderValue)>, QueryFault> {
@@ -121,8 +116,11 @@ struct Payload {
 }
 
 /// Reads an answer of status 200.
-fn read(body: &[u8]) -> Result<QueryResult, QueryFault> {
+fn read(body: &[u8], server: &PrometheusServer) -> Result<QueryResult, QueryFault> {
     let unreadable = |text: &str| QueryFault::Unreadable(text.to_owned());
+    if body.trim_ascii().is_empty() {
+        return Err(unreadable("it is empty"));
+    }
     let answer: Answer = serde_json::from_slice(body).map_err(|error| {
         let text = String::from_utf8_lossy(body);
         let start = wording::first_line(&text);
@@ -135,7 +133,7 @@ fn read(body: &[u8]) -> Result<QueryResult, QueryFault> {
     })?;
     if answer.status != "success" {
         return Err(QueryFault::Refused(wording::first_line(
-            &answer.error.unwrap_or_default(),
+            &server.redact(&answer.error.unwrap_or_default()),
         )));
     }
     let payload = answer.data.ok_or_else(|| unreadable("it has no data"))?;
@@ -147,10 +145,17 @@ fn read(body: &[u8]) -> Result<QueryResult, QueryFault> {
     let Value::Array(items) = payload.result else {
         return Err(unreadable("its result is not a list"));
     };
-    let series = items.iter().map(series).collect::<Option<Vec<_>>>();
-    series
-        .map(QueryResult::Vector)
-        .ok_or_else(|| unreadable("a series has no value of time and number"))
+    let series = items
+        .iter()
+        .map(|item| series(item).ok_or(item))
+        .collect::<Result<Vec<_>, _>>();
+    series.map(QueryResult::Vector).map_err(|item| {
+        let raw = item.get("value").unwrap_or(&Value::Null).to_string();
+        let raw = wording::first_line(&server.redact(&raw));
+        QueryFault::Unreadable(format!(
+            "a series has the value {raw}, not a time and a number"
+        ))
+    })
 }
 
 /// `{"metric": {…}, "value": [1700000000.123, "1.5"]}`.

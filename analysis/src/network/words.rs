@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use super::CONNECT_TIMEOUT;
 use super::egress::Forbidden;
 use crate::outbound::{HookFault, QueryFault};
 use crate::wording;
@@ -22,9 +23,10 @@ pub(super) fn hook_fault(error: &reqwest::Error, timeout: Duration) -> HookFault
     }
 }
 
-pub(super) fn query_fault(error: &reqwest::Error, timeout: Duration) -> QueryFault {
+/// Queries have no time of their own here: only connecting can take too long.
+pub(super) fn query_fault(error: &reqwest::Error) -> QueryFault {
     QueryFault::Unreachable(match cause(error) {
-        Cause::Slow => return QueryFault::Slow(timeout),
+        Cause::Slow => return QueryFault::Slow(CONNECT_TIMEOUT),
         Cause::Forbidden(address) => format!("is at {address}, which must not be called"),
         Cause::Certificate(text) => format!("showed a certificate that is not valid: {text}"),
         Cause::Redirect(text) | Cause::Other(text) => text,
@@ -44,6 +46,10 @@ fn cause(error: &reqwest::Error) -> Cause {
         std::iter::successors(error.source(), |&error| error.source()).collect();
     if let Some(Forbidden(address)) = chain.iter().find_map(|error| error.downcast_ref()) {
         return Cause::Forbidden(address.to_string());
+    }
+    if error.is_timeout() && error.is_connect() {
+        let seconds = CONNECT_TIMEOUT.as_secs();
+        return Cause::Other(format!("accepted no connection within {seconds} s"));
     }
     if error.is_timeout() {
         return Cause::Slow;
@@ -70,6 +76,10 @@ fn cause(error: &reqwest::Error) -> Cause {
             "broke the connection".to_owned()
         }
         _ if is_name => "has a name that could not be resolved".to_owned(),
+        _ if deepest.contains("connection closed before") => {
+            "closed the connection without an answer".to_owned()
+        }
+        _ if deepest.contains("HTTP") => "gave an answer that is not HTTP".to_owned(),
         _ if error.is_body() || error.is_decode() => "broke off its answer".to_owned(),
         _ => format!(
             "could not be reached{}",

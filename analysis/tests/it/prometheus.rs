@@ -28,8 +28,13 @@ async fn measured(reply: Reply) -> String {
     told(&sample).replace(&server.url(), "SERVER")
 }
 
-async fn check(reply: Reply, expected: Expect) {
-    expected.assert_eq(&measured(reply).await);
+/// Measures against each reply; a line a reply, with the server's name left out.
+async fn check(replies: Vec<Reply>, expected: Expect) {
+    let mut lines = Vec::new();
+    for reply in replies {
+        lines.push(measured(reply).await.replace("prometheus SERVER ", ""));
+    }
+    expected.assert_eq(&lines.join("\n"));
 }
 
 fn vector(values: &[&str]) -> Reply {
@@ -54,130 +59,163 @@ fn result(kind: &str, result: &str) -> Reply {
 
 #[tokio::test]
 async fn one_finite_number_is_a_value() {
-    check(vector(&["1.5"]), expect![[""]]).await;
-    check(vector(&["0"]), expect![[""]]).await;
-    check(vector(&["-1e-7"]), expect![[""]]).await;
-    check(vector_at(&["99.5"], now().timestamp() - 59), expect![[""]]).await;
+    let recent = vector_at(&["99.5"], now().timestamp() - 59);
+    let replies = vec![vector(&["1.5"]), vector(&["0"]), vector(&["-1e-7"]), recent];
+    check(
+        replies,
+        expect![[r#"
+        value 1.5
+        value 0
+        value -0.0000001
+        value 99.5"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn no_data_is_nothing() {
-    check(vector(&[]), expect![[""]]).await;
-    check(vector(&["NaN"]), expect![[""]]).await;
+    check(
+        vec![vector(&[]), vector(&["NaN"])],
+        expect![[r#"
+        nothing: no values found for metric: m
+        nothing: no values found for metric: m: the query returned NaN"#]],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn other_results_are_errors() {
-    check(vector(&["+Inf"]), expect![[""]]).await;
-    check(vector(&["-Inf"]), expect![[""]]).await;
-    check(vector(&["1", "2"]), expect![[""]]).await;
-    check(vector(&["infinity"]), expect![[""]]).await;
-    check(vector(&["1e999"]), expect![[""]]).await;
-    check(vector(&["<b>"]), expect![[""]]).await;
-    check(vector_at(&["1"], now().timestamp() - 600), expect![[""]]).await;
-    check(vector_at(&["1"], now().timestamp() + 3600), expect![[""]]).await;
-    check(result("scalar", r#"[1750000000,"1"]"#), expect![[""]]).await;
+    let numbers = [
+        &["+Inf"][..],
+        &["-Inf"],
+        &["1", "2"],
+        &["infinity"],
+        &["1e999"],
+        &["<b>"],
+    ];
     check(
-        result("matrix", r#"[{"metric":{},"values":[[1750000000,"1"]]}]"#),
-        expect![[""]],
+        numbers.map(vector).to_vec(),
+        expect![[r#"
+            error: answered with +Inf, which is not a finite number
+            error: answered with -Inf, which is not a finite number
+            error: answered with 2 series instead of one; aggregate them in the query
+            error: gave an answer that cannot be read: a series has the value [1750000000.123,"infinity"], not a time and a number
+            error: gave an answer that cannot be read: a series has the value [1750000000.123,"1e999"], not a time and a number
+            error: gave an answer that cannot be read: a series has the value [1750000000.123,"<b>"], not a time and a number"#]],
     )
     .await;
-    check(result("string", r#"[1750000000,"x"]"#), expect![[""]]).await;
+    let old = vector_at(&["1"], now().timestamp() - 600);
+    let ahead = vector_at(&["1"], now().timestamp() + 3600);
     check(
+        vec![old, ahead],
+        expect![[r#"
+        error: answered with a value from 9 min 59 s ago
+        error: answered with a value from 1 h ahead; its clock differs from ours"#]],
+    )
+    .await;
+    let kinds = [
+        result("scalar", r#"[1750000000,"1"]"#),
+        result("matrix", r#"[{"metric":{},"values":[[1750000000,"1"]]}]"#),
+        result("string", r#"[1750000000,"x"]"#),
         result(
             "vector",
             r#"[{"metric":{},"histogram":[1750000000,{"count":"1"}]}]"#,
         ),
-        expect![[""]],
-    )
-    .await;
+    ];
     check(
-        result("vector", r#"[{"metric":{},"value":[]}]"#),
-        expect![[""]],
+        kinds.to_vec(),
+        expect![[r#"
+        error: answered with a scalar, not a vector of one series
+        error: answered with a matrix, not a vector of one series
+        error: answered with a string, not a vector of one series
+        error: answered with a native histogram, not a number"#]],
     )
     .await;
+    let shapes = [
+        r#"[{"metric":{},"value":[]}]"#,
+        r#"[{"metric":{},"value":["x","1"]}]"#,
+        r#"[{"metric":{},"value":[1750000000,1]}]"#,
+        r#"[{"metric":{},"value":[1e300,"1"]}]"#,
+        r#"[{"metric":{},"values":[[1750000000,"1"]]}]"#,
+        "[null]",
+        "{}",
+        "null",
+    ];
     check(
-        result("vector", r#"[{"metric":{},"value":["x","1"]}]"#),
-        expect![[""]],
+        shapes.map(|shape| result("vector", shape)).to_vec(),
+        expect![[r#"
+            error: gave an answer that cannot be read: a series has the value [], not a time and a number
+            error: gave an answer that cannot be read: a series has the value ["x","1"], not a time and a number
+            error: gave an answer that cannot be read: a series has the value [1750000000,1], not a time and a number
+            error: gave an answer that cannot be read: a series has the value [1e+300,"1"], not a time and a number
+            error: gave an answer that cannot be read: a series has the value null, not a time and a number
+            error: gave an answer that cannot be read: a series has the value null, not a time and a number
+            error: gave an answer that cannot be read: its result is not a list
+            error: gave an answer that cannot be read: its result is not a list"#]],
     )
     .await;
-    check(
-        result("vector", r#"[{"metric":{},"value":[1750000000,1]}]"#),
-        expect![[""]],
-    )
-    .await;
-    check(
-        result("vector", r#"[{"metric":{},"value":[1e300,"1"]}]"#),
-        expect![[""]],
-    )
-    .await;
-    check(
-        result("vector", r#"[{"metric":{},"values":[[1750000000,"1"]]}]"#),
-        expect![[""]],
-    )
-    .await;
-    check(result("vector", "{}"), expect![[""]]).await;
-    check(result("vector", "null"), expect![[""]]).await;
 }
 
 #[tokio::test]
 async fn failures_are_told_in_words() {
-    check(reply(200, "", ""), expect![[""]]).await;
+    let bodies = [
+        "",
+        "<html><body>Sign in</body></html>",
+        r#"{"status":"success","data":{"resultType":"vector","res"#,
+        r#"{"status":"success"}"#,
+        r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#,
+        &format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)),
+    ];
     check(
-        reply(200, "", "<html><body>Sign in</body></html>"),
-        expect![[""]],
+        bodies.map(|body| reply(200, "", body)).to_vec(),
+        expect![[r#"
+            error: gave an answer that cannot be read: it is empty
+            error: gave an answer that cannot be read: it is HTML, not JSON
+            error: gave an answer that cannot be read: EOF while parsing a string at line 1 column 54
+            error: gave an answer that cannot be read: it has no data
+            error: answered with an error: query timed out
+            error: gave an answer that cannot be read: invalid type: sequence, expected a string at line 1 column 1"#]],
     )
     .await;
-    check(
-        reply(
-            200,
-            "",
-            r#"{"status":"success","data":{"resultType":"vector","res"#,
-        ),
-        expect![[""]],
-    )
-    .await;
-    check(reply(200, "", r#"{"status":"success"}"#), expect![[""]]).await;
-    check(
-        reply(
-            200,
-            "",
-            r#"{"status":"error","errorType":"timeout","error":"query timed out"}"#,
-        ),
-        expect![[""]],
-    )
-    .await;
-    check(reply(204, "", ""), expect![[""]]).await;
     let bad = r#"{"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:4: parse error"}"#;
-    check(reply(400, "", bad), expect![[""]]).await;
-    check(reply(500, "", "oops"), expect![[""]]).await;
-    check(reply(503, "", "<html>down</html>"), expect![[""]]).await;
-    check(reply(401, "", ""), expect![[""]]).await;
-    check(
+    let statuses = [
+        reply(204, "", ""),
+        reply(400, "", bad),
+        reply(401, "", ""),
+        reply(500, "", "oops"),
+        reply(503, "", "<html>down</html>"),
         reply(302, "Location: http://localhost:1/\r\n", ""),
-        expect![[""]],
-    )
-    .await;
-    check(Reply::Bytes("garbage\r\n\r\n".into()), expect![[""]]).await;
+    ];
     check(
-        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".into()),
-        expect![[""]],
+        statuses.to_vec(),
+        expect![[r#"
+        error: gave an answer that cannot be read: it is empty
+        error: answered 400: invalid parameter "query": 1:4: parse error
+        error: answered 401
+        error: answered 500
+        error: answered 503
+        error: redirected to another host, which is not followed"#]],
     )
     .await;
-    check(Reply::Bytes(String::new()), expect![[""]]).await;
-    check(Reply::Endless, expect![[""]]).await;
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    check(reply(200, "", &deep), expect![[""]]).await;
-
+    let broken = [
+        Reply::Bytes("garbage\r\n\r\n".into()),
+        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".into()),
+        Reply::Bytes(String::new()),
+        Reply::Endless,
+    ];
+    check(
+        broken.to_vec(),
+        expect![[r#"
+        error: gave an answer that is not HTTP
+        error: broke off its answer
+        error: closed the connection without an answer
+        error: gave an answer longer than 1048576 bytes"#]],
+    )
+    .await;
     let url = refused().await;
     let context = context(Flavour::Istio, &url);
-    let sample = measure(
-        &check_of("m", CheckSource::Query("up".into())),
-        "k",
-        &context,
-        &network(),
-    )
-    .await;
+    let check = check_of("m", CheckSource::Query("up".into()));
+    let sample = measure(&check, "k", &context, &network()).await;
     assert_eq!(
         told(&sample),
         format!("error: prometheus {url} refused the connection")
@@ -277,8 +315,12 @@ async fn requested(server: impl FnOnce(&mut PrometheusServer), path: &str) -> St
 
 #[tokio::test]
 async fn queries_are_sent_with_headers_and_credentials() {
-    expect![[""]].assert_eq(&requested(|_| {}, "").await);
-    expect![[""]].assert_eq(&requested(|_| {}, "/prefix/").await);
+    expect!["GET /api/v1/query?query=sum%28rate%28x%7Ba%3D%22b%22%7D%5B1m%5D%29%29 HTTP/1.1"]
+        .assert_eq(&requested(|_| {}, "").await);
+    expect![
+        "GET /prefix/api/v1/query?query=sum%28rate%28x%7Ba%3D%22b%22%7D%5B1m%5D%29%29 HTTP/1.1"
+    ]
+    .assert_eq(&requested(|_| {}, "/prefix/").await);
     let bearer = |server: &mut PrometheusServer| {
         server.credentials = Some(Credentials::Bearer(Secret::new("t0ken\n")));
         server
@@ -288,12 +330,19 @@ async fn queries_are_sent_with_headers_and_credentials() {
             .headers
             .push(("authorization".into(), Secret::new("overridden")));
     };
-    expect![[""]].assert_eq(&requested(bearer, "").await);
+    expect![[r#"
+        GET /api/v1/query?query=sum%28rate%28x%7Ba%3D%22b%22%7D%5B1m%5D%29%29 HTTP/1.1
+        x-scope-orgid: tenant
+        authorization: Bearer t0ken"#]]
+    .assert_eq(&requested(bearer, "").await);
     let basic = |server: &mut PrometheusServer| {
         let (username, password) = (Secret::new("user"), Secret::new("pass"));
         server.credentials = Some(Credentials::Basic { username, password });
     };
-    expect![[""]].assert_eq(&requested(basic, "").await);
+    expect![[r#"
+        GET /api/v1/query?query=sum%28rate%28x%7Ba%3D%22b%22%7D%5B1m%5D%29%29 HTTP/1.1
+        authorization: Basic dXNlcjpwYXNz"#]]
+    .assert_eq(&requested(basic, "").await);
 }
 
 #[tokio::test]

@@ -47,12 +47,70 @@ async fn check_builtins(source: CheckSource, expected: Expect) {
 
 #[tokio::test]
 async fn success_rates() {
-    check_builtins(CheckSource::SuccessRate, expect![[""]]).await;
+    check_builtins(CheckSource::SuccessRate, expect![[r#"
+        istio: value 0.25
+          sum( rate( istio_requests_total{ reporter="destination", destination_workload_namespace="test", destination_workload=~"podinfo-app", response_code!~"5.*" }[1m] ) ) / sum( rate( istio_requests_total{ reporter="destination", destination_workload_namespace="test", destination_workload=~"podinfo-app" }[1m] ) ) * 100
+        sluice: value 0.25
+          sum( rate( sluice_gateway_requests_total{ namespace="test", service="podinfo-svc-canary", code!~"5.*" }[1m] ) ) / sum( rate( sluice_gateway_requests_total{ namespace="test", service="podinfo-svc-canary" }[1m] ) ) * 100
+        kubernetes: value 0.25
+          sum( rate( http_request_duration_seconds_count{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)", status!~"5.*" }[1m] ) ) / sum( rate( http_request_duration_seconds_count{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) * 100
+        appmesh: value 0.25
+          sum( rate( envoy_cluster_upstream_rq{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) * 100
+        linkerd: value 0.25
+          sum( rate( response_total{ namespace="test", deployment=~"podinfo-app", direction="inbound", classification!="failure" }[1m] ) ) / sum( rate( response_total{ namespace="test", deployment=~"podinfo-app", direction="inbound" }[1m] ) ) * 100
+        contour: value 0.25
+          sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test_podinfo-svc-canary_[0-9a-zA-Z-]+", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test_podinfo-svc-canary_[0-9a-zA-Z-]+" }[1m] ) ) * 100
+        gloo: value 0.25
+          sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test-podinfo-app-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test-podinfo-app-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+" }[1m] ) ) * 100
+        knative: value 0.25
+          sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test/podinfo-route", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ envoy_cluster_name=~"test/podinfo-route" }[1m] ) ) * 100
+        kuma: value 0.25
+          sum( rate( envoy_cluster_upstream_rq{ service=~"podinfo-app-canary_test_svc_[0-9a-zA-Z-]+", envoy_response_code!~"5.*" }[1m] ) ) / sum( rate( envoy_cluster_upstream_rq{ service=~"podinfo-app-canary_test_svc_[0-9a-zA-Z-]+" }[1m] ) ) * 100
+        nginx: value 0.25
+          sum( rate( nginx_ingress_controller_requests{ namespace="test", ingress="podinfo-ing", canary!="", status!~"5.*" }[1m] ) ) / sum( rate( nginx_ingress_controller_requests{ namespace="test", ingress="podinfo-ing", canary!="" }[1m] ) ) * 100
+        skipper: value 0.25
+          sum( rate( skipper_response_duration_seconds_bucket{ route=~"kube(ew)?_test__podinfo_ing_canary__.*__podinfo_svc_canary(_[0-9]+)?", le="+Inf", code!~"5.." }[1m] ) ) / sum( rate( skipper_response_duration_seconds_bucket{ route=~"kube(ew)?_test__podinfo_ing_canary__.*__podinfo_svc_canary(_[0-9]+)?", le="+Inf" }[1m] ) ) * 100
+        traefik: value 0.25
+          sum( rate( traefik_service_request_duration_seconds_bucket{ service=~"test-podinfo-app-canary-[0-9a-zA-Z-]+@kubernetescrd", le="+Inf", code!~"5.." }[1m] ) ) / sum( rate( traefik_service_request_duration_seconds_bucket{ service=~"test-podinfo-app-canary-[0-9a-zA-Z-]+@kubernetescrd", le="+Inf" }[1m] ) ) * 100
+        osm: value 0.25
+          sum( rate( osm_request_total{ destination_namespace="test", destination_kind="Deployment", destination_name="podinfo-app", response_code!~"5.*" }[1m] ) ) / sum( rate( osm_request_total{ destination_namespace="test", destination_kind="Deployment", destination_name="podinfo-app" }[1m] ) ) * 100
+        apisix: value 0.25
+          sum( rate( apisix_http_status{ route=~"test_podinfo-route-podinfo-app-canary_.+", code!~"5.." }[1m] ) ) / sum( rate( apisix_http_status{ route=~"test_podinfo-route-podinfo-app-canary_.+" }[1m] ) ) * 100
+    "#]]).await;
 }
 
 #[tokio::test]
 async fn durations() {
-    check_builtins(CheckSource::Duration, expect![[""]]).await;
+    check_builtins(CheckSource::Duration, expect![[r#"
+        istio: value 0.25
+          histogram_quantile( 0.99, sum( rate( istio_request_duration_milliseconds_bucket{ reporter="destination", destination_workload_namespace="test", destination_workload=~"podinfo-app" }[1m] ) ) by (le) )
+        sluice: value 250
+          histogram_quantile( 0.99, sum( rate( sluice_gateway_request_duration_seconds_bucket{ namespace="test", service="podinfo-svc-canary" }[1m] ) ) by (le) )
+        kubernetes: value 250
+          histogram_quantile( 0.99, sum( rate( http_request_duration_seconds_bucket{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) by (le) )
+        appmesh: value 0.25
+          histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ kubernetes_namespace="test", kubernetes_pod_name=~"podinfo-app-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)" }[1m] ) ) by (le) )
+        linkerd: value 0.25
+          histogram_quantile( 0.99, sum( rate( response_latency_ms_bucket{ namespace="test", deployment=~"podinfo-app", direction="inbound" }[1m] ) ) by (le) )
+        contour: value 0.25
+          histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ envoy_cluster_name=~"test_podinfo-svc-canary_[0-9a-zA-Z-]+" }[1m] ) ) by (le) )
+        gloo: value 0.25
+          histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ envoy_cluster_name=~"test-podinfo-app-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+" }[1m] ) ) by (le) )
+        knative: value 0.25
+          histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ envoy_cluster_name=~"test/podinfo-route" }[1m] ) ) by (le) )
+        kuma: value 0.25
+          histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket{ service=~"podinfo-app-canary_test_svc_[0-9a-zA-Z-]+" }[1m] ) ) by (le) )
+        nginx: value 0.25
+          1000 * sum( rate( nginx_ingress_controller_response_duration_seconds_sum{ namespace="test", ingress="podinfo-ing", canary!="" }[1m] ) ) / sum( rate( nginx_ingress_controller_response_duration_seconds_count{ namespace="test", ingress="podinfo-ing", canary!="" }[1m] ) )
+        skipper: value 0.25
+          1000 * sum( rate( skipper_serve_route_duration_seconds_sum{ route=~"kube(ew)?_test__podinfo_ing_canary__.*__podinfo_svc_canary(_[0-9]+)?" }[1m] ) ) / sum( rate( skipper_serve_route_duration_seconds_count{ route=~"kube(ew)?_test__podinfo_ing_canary__.*__podinfo_svc_canary(_[0-9]+)?" }[1m] ) )
+        traefik: value 0.25
+          1000 * histogram_quantile( 0.99, sum( rate( traefik_service_request_duration_seconds_bucket{ service=~"test-podinfo-app-canary-[0-9a-zA-Z-]+@kubernetescrd" }[1m] ) ) by (le) )
+        osm: value 0.25
+          histogram_quantile( 0.99, sum( rate( osm_request_duration_ms_bucket{ destination_namespace="test", destination_kind="Deployment", destination_name="podinfo-app" }[1m] ) ) by (le) )
+        apisix: value 0.25
+          histogram_quantile( 0.99, sum( rate( apisix_http_latency_bucket{ type=~"request", route=~"test_podinfo-route-podinfo-app-canary_.+" }[1m] ) ) by (le) )
+    "#]]).await;
 }
 
 #[test]
@@ -87,7 +145,7 @@ fn flavours_are_chosen_as_flagger_does() {
 }
 
 /// A context with the MetricTemplate `flagger/t` of this YAML-like JSON.
-fn with_template(spec: serde_json::Value, secret: Option<&[(&str, &str)]>) -> Context {
+fn with_template(spec: &serde_json::Value, secret: Option<&[(&str, &str)]>) -> Context {
     let template: MetricTemplate =
         serde_json::from_value(serde_json::json!({ "spec": spec })).unwrap();
     let secret: Option<BTreeMap<String, Vec<u8>>> = secret.map(|pairs| {
@@ -119,7 +177,7 @@ fn template_source(name: &str) -> CheckSource {
 async fn check_query(text: &str, expected: Expect) {
     let provider = serde_json::json!({ "type": "prometheus", "address": "http://other:80/base" });
     let context = with_template(
-        serde_json::json!({ "provider": provider, "query": text }),
+        &serde_json::json!({ "provider": provider, "query": text }),
         None,
     );
     let fake = Fake::with_value(7.5);
@@ -140,21 +198,44 @@ async fn check_query(text: &str, expected: Expect) {
 #[tokio::test]
 async fn templates_are_rendered() {
     let all = "{{ name }} {{ namespace }} {{ target }} {{ service }} {{ ingress }} {{ route }} {{ interval }}";
-    check_query(all, expect![[""]]).await;
+    check_query(
+        all,
+        expect![[r#"
+        value 7.5
+        http://other podinfo test podinfo-app podinfo-svc podinfo-ing podinfo-route 1m"#]],
+    )
+    .await;
     check_query(
         "up{region=\"{{ variables.region }}\"}[{{ interval }}]\n",
-        expect![[""]],
+        expect![[r#"
+            value 7.5
+            http://other up{region="eu"}[1m]
+        "#]],
     )
     .await;
     check_query(
         "{{ if eq variables.region \"eu\" }}a{{ end }}{{ printf \"%.2f\" 0.5 }}",
-        expect![[""]],
+        expect![[r#"
+            value 7.5
+            http://other a0.50"#]],
     )
     .await;
-    check_query("{{ variables.nope }}", expect![[""]]).await;
-    check_query("{{ nope }}", expect![[""]]).await;
-    check_query("{{ range 999999999 }}x{{ end }}", expect![[""]]).await;
-    check_query(&"x".repeat(70_000), expect![[""]]).await;
+    check_query("{{ variables.nope }}", expect![[r#"
+        error: Metric template t.flagger query render error: template execution failed: template: query:1:3: executing "query" at <variables>: map has no entry for key "nope"
+    "#]]).await;
+    check_query("{{ nope }}", expect![[r#"
+        error: Metric template t.flagger query render error: template parsing failed: template: query:1: function "nope" not defined
+    "#]]).await;
+    check_query("{{ range 999999999 }}x{{ end }}", expect![[r#"
+        error: Metric template t.flagger query render error: template execution failed: template: query:1:21: executing "query" at <x>: more than 100000 steps
+    "#]]).await;
+    check_query(
+        &"x".repeat(70_000),
+        expect![[r#"
+        error: Metric template t.flagger query render error: template is longer than 65536 bytes
+    "#]],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -178,7 +259,7 @@ async fn unusable_templates_are_told() {
     let check =
         async |provider: serde_json::Value, secret: Option<&[(&str, &str)]>, expected: Expect| {
             let context = with_template(
-                serde_json::json!({ "provider": provider, "query": "up" }),
+                &serde_json::json!({ "provider": provider, "query": "up" }),
                 secret,
             );
             let fake = Fake::with_value(1.0);
@@ -203,27 +284,27 @@ async fn unusable_templates_are_told() {
     check(
         serde_json::json!({ "type": "prometheus" }),
         None,
-        expect![[""]],
+        expect![[r#"error: Metric template t.flagger error: spec.provider.address must be an http or https URL, for example "http://prometheus:9090""#]],
     )
     .await;
     check(
         serde_json::json!({ "type": "prometheus", "address": "ftp://x" }),
         None,
-        expect![[""]],
+        expect![[r#"error: Metric template t.flagger error: spec.provider.address must be an http or https URL, for example "http://prometheus:9090""#]],
     )
     .await;
-    check(named("datadog"), None, expect![[""]]).await;
-    check(named(""), None, expect![[""]]).await;
-    check(named(""), Some(&[]), expect![[""]]).await;
-    check(named(""), Some(&[("username", "u")]), expect![[""]]).await;
-    check(named(""), Some(&[("password", SECRET)]), expect![[""]]).await;
+    check(named("datadog"), None, expect![[r#"error: Metric template t.flagger error: spec.provider.type "datadog" is not supported; only "prometheus" is"#]]).await;
+    check(named(""), None, expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef was not found in the template's namespace"#]]).await;
+    check(named(""), Some(&[]), expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef has no key "username"; set token, or username and password"#]]).await;
+    check(named(""), Some(&[("username", "u")]), expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef has no key "password"; set token, or username and password"#]]).await;
+    check(named(""), Some(&[("password", SECRET)]), expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef has no key "username"; set token, or username and password"#]]).await;
     check(
         named(""),
         Some(&[("username", "u"), ("password", SECRET)]),
-        expect![[""]],
+        expect!["value 1"],
     )
     .await;
-    check(named(""), Some(&[("token", SECRET)]), expect![[""]]).await;
+    check(named(""), Some(&[("token", SECRET)]), expect!["value 1"]).await;
     let missing = context(Flavour::Istio, "http://prom:9090");
     let sample = measure(
         &check_of("m", template_source("gone")),
@@ -241,7 +322,7 @@ async fn unusable_templates_are_told() {
 #[test]
 fn a_token_wins_over_a_password() {
     let context = with_template(
-        serde_json::json!({ "provider": { "type": "prometheus", "address": "http://p", "secretRef": { "name": "s" } }, "query": "" }),
+        &serde_json::json!({ "provider": { "type": "prometheus", "address": "http://p", "secretRef": { "name": "s" } }, "query": "" }),
         Some(&[("token", SECRET), ("username", "u"), ("password", "p")]),
     );
     let resolved: Vec<&Result<Resolved, Unusable>> = context.templates.values().collect();

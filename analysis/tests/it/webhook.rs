@@ -35,36 +35,60 @@ async fn check(reply: Reply, expected: Expect) {
 
 #[tokio::test]
 async fn any_2xx_opens() {
-    check(reply(200, "", "OK\nmore"), expect![[""]]).await;
-    check(reply(201, "", ""), expect![[""]]).await;
-    check(reply(202, "", ""), expect![[""]]).await;
-    check(reply(203, "", ""), expect![[""]]).await;
     check(
-        Reply::Bytes("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".into()),
-        expect![[""]],
+        reply(200, "", "OK\nmore"),
+        expect!["open: answered 200: OK"],
     )
     .await;
-    check(reply(299, "", ""), expect![[""]]).await;
-    check(Reply::Endless, expect![[""]]).await;
+    check(reply(201, "", ""), expect!["open: answered 201"]).await;
+    check(reply(202, "", ""), expect!["open: answered 202"]).await;
+    check(reply(203, "", ""), expect!["open: answered 203"]).await;
+    check(
+        Reply::Bytes("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".into()),
+        expect!["open: answered 204"],
+    )
+    .await;
+    check(reply(299, "", ""), expect!["open: answered 299"]).await;
+    check(Reply::Endless, expect!["open: answered 200: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"]).await;
 }
 
 #[tokio::test]
 async fn everything_else_keeps_closed() {
-    check(reply(199, "", ""), expect![[""]]).await;
-    check(reply(300, "", ""), expect![[""]]).await;
-    check(reply(304, "", ""), expect![[""]]).await;
-    check(reply(400, "", "\n  bad \u{7} request\n"), expect![[""]]).await;
-    check(reply(403, "", "not yet"), expect![[""]]).await;
-    check(reply(429, "", ""), expect![[""]]).await;
-    check(reply(500, "", &"x".repeat(500)), expect![[""]]).await;
-    check(reply(501, "", ""), expect![[""]]).await;
-    check(Reply::Bytes("garbage".into()), expect![[""]]).await;
     check(
-        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".into()),
-        expect![[""]],
+        reply(199, "", ""),
+        expect!["closed: closed the connection without an answer"],
     )
     .await;
-    check(Reply::Bytes(String::new()), expect![[""]]).await;
+    check(reply(300, "", ""), expect!["closed: answered 300"]).await;
+    check(reply(304, "", ""), expect!["closed: answered 304"]).await;
+    check(
+        reply(400, "", "\n  bad \u{7} request\n"),
+        expect!["closed: answered 400: bad   request"],
+    )
+    .await;
+    check(
+        reply(403, "", "not yet"),
+        expect!["closed: answered 403: not yet"],
+    )
+    .await;
+    check(reply(429, "", ""), expect!["closed: answered 429"]).await;
+    check(reply(500, "", &"x".repeat(500)), expect!["closed: answered 500: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"]).await;
+    check(reply(501, "", ""), expect!["closed: answered 501"]).await;
+    check(
+        Reply::Bytes("garbage".into()),
+        expect!["closed: gave an answer that is not HTTP"],
+    )
+    .await;
+    check(
+        Reply::Bytes("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".into()),
+        expect!["closed: broke off its answer"],
+    )
+    .await;
+    check(
+        Reply::Bytes(String::new()),
+        expect!["closed: closed the connection without an answer"],
+    )
+    .await;
     let url = refused().await;
     assert_eq!(asked(&gate(&url)).await, "closed: refused the connection");
     assert_eq!(
@@ -87,17 +111,41 @@ async fn everything_else_keeps_closed() {
 async fn redirects_stay_on_the_host() {
     let to = |status, url: &str| reply(status, &format!("Location: {url}\r\n"), "");
     let ok = || reply(200, "", "ok");
-    check_all(vec![to(302, "/there"), ok()], expect![[""]]).await;
-    check_all(vec![to(301, "/there"), reply(404, "", "")], expect![[""]]).await;
-    check_all(vec![to(307, "/there"), ok()], expect![[""]]).await;
-    check_all(vec![to(307, "/loop")], expect![[""]]).await;
-    check(
-        to(301, "http://169.254.169.254/latest/meta-data/"),
-        expect![[""]],
+    check_all(
+        vec![to(302, "/there"), ok()],
+        expect!["open: answered 200: ok"],
     )
     .await;
-    check(to(302, "http://localhost:1/"), expect![[""]]).await;
-    check(to(307, "//example.invalid/"), expect![[""]]).await;
+    check_all(
+        vec![to(301, "/there"), reply(404, "", "")],
+        expect!["closed: answered 404"],
+    )
+    .await;
+    check_all(
+        vec![to(307, "/there"), ok()],
+        expect!["open: answered 200: ok"],
+    )
+    .await;
+    check_all(
+        vec![to(307, "/loop")],
+        expect!["closed: redirected too often"],
+    )
+    .await;
+    check(
+        to(301, "http://169.254.169.254/latest/meta-data/"),
+        expect!["closed: redirected to another host, which is not followed"],
+    )
+    .await;
+    check(
+        to(302, "http://localhost:1/"),
+        expect!["closed: redirected to another host, which is not followed"],
+    )
+    .await;
+    check(
+        to(307, "//example.invalid/"),
+        expect!["closed: redirected to another host, which is not followed"],
+    )
+    .await;
     let server = Loopback::start(vec![to(302, "/there"), ok()]).await;
     asked(&gate(&server.url())).await;
     let lines: Vec<String> = server
@@ -120,7 +168,7 @@ async fn the_payload_is_flaggers() {
         "{head}"
     );
     assert!(head.contains("idempotency-key: key-1\r\n"), "{head}");
-    expect![[""]].assert_eq(body);
+    expect![[r#"{"name":"podinfo","namespace":"test","phase":"Progressing","checksum":"758df7c9fc","metadata":{"team":"blue"}}"#]].assert_eq(body);
     let server = Loopback::start(vec![reply(200, "", "")]).await;
     asked(&Gate {
         metadata: BTreeMap::new(),
@@ -253,7 +301,7 @@ async fn events_are_told_with_flaggers_metadata() {
         at: now(),
     };
     tell(&hook, "k", &event, &context, &fake).await.unwrap();
-    expect![[""]].assert_eq(&fake.bodies.lock().unwrap().join("\n"));
+    expect![[r#"{"name":"podinfo","namespace":"test","phase":"Progressing","checksum":"758df7c9fc","metadata":{"eventMessage":"New revision detected!","eventType":"Normal","team":"blue","timestamp":"1750000000000"}}"#]].assert_eq(&fake.bodies.lock().unwrap().join("\n"));
     let failed = tell(
         &hook,
         "k",
