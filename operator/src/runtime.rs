@@ -51,6 +51,8 @@ pub async fn run(
     let metrics = Arc::new(Metrics::new(&settings.mesh_provider));
     let tasks = TaskTracker::new();
     let ended = shutdown.child_token();
+    // A run that is dropped leaves no task behind.
+    let _guard = ended.clone().drop_guard();
     if let Some(addr) = settings.admin {
         let listener = admin::listen(addr).await?;
         tracing::info!(addr = %listener.local_addr().unwrap_or(addr), "Serving /metrics and /healthz.");

@@ -13,21 +13,21 @@ use crate::world::objects::ServiceSeen;
 
 /// What was found right.
 #[derive(Default)]
-pub struct Agreed(Mutex<HashMap<Key, u64>>);
+pub(super) struct Agreed(Mutex<HashMap<Key, u64>>);
 
 impl Agreed {
     /// Whether this pair of seen and wanted was found right.
-    pub fn holds(&self, key: &Key, pair: &(ServiceSeen, Value)) -> bool {
+    pub(super) fn holds(&self, key: &Key, pair: &(ServiceSeen, Value)) -> bool {
         self.lock().get(key) == Some(&hash(pair))
     }
 
     /// Notes that a pair is right.
-    pub fn note(&self, key: Key, pair: &(ServiceSeen, Value)) {
+    pub(super) fn note(&self, key: Key, pair: &(ServiceSeen, Value)) {
         self.lock().insert(key, hash(pair));
     }
 
     /// Forgets an object.
-    pub fn forget(&self, key: &Key) {
+    pub(super) fn forget(&self, key: &Key) {
         self.lock().remove(key);
     }
 

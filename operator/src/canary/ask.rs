@@ -28,7 +28,7 @@ const ROUNDS_MAX: usize = 256;
 const NOWHERE: &str = "http://metrics-server.invalid";
 
 /// How the asking ended.
-pub enum Asked {
+pub(super) enum Asked {
     /// Everything that was wanted is answered.
     All {
         /// When the last answer was in.
@@ -45,7 +45,7 @@ enum Answer {
 }
 
 /// Asks until the rollout wants nothing more.
-pub async fn ask(
+pub(super) async fn ask(
     ctx: &Context,
     subject: &Subject,
     world: &World,
@@ -128,7 +128,11 @@ fn keep(ctx: &Context, subject: &Subject, answers: &mut Answers, answer: Answer)
 }
 
 /// What metrics and webhooks are told of the canary.
-pub async fn context(ctx: &Context, subject: &Subject, wanted: &[Probe]) -> analysis::Context {
+pub(super) async fn context(
+    ctx: &Context,
+    subject: &Subject,
+    wanted: &[Probe],
+) -> analysis::Context {
     let spec = &subject.spec;
     let named = |reference: Option<&str>| reference.unwrap_or(&spec.target.name).to_owned();
     let own = &subject.canary.spec;

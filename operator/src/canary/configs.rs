@@ -29,7 +29,7 @@ impl ConfigKind {
 
 /// Checksums by kind and object.
 #[derive(Default)]
-pub struct Configs(Mutex<HashMap<(ConfigKind, Key), Checked>>);
+pub(super) struct Configs(Mutex<HashMap<(ConfigKind, Key), Checked>>);
 
 #[derive(Clone)]
 struct Checked {
@@ -40,7 +40,7 @@ struct Checked {
 
 /// Why there is no checksum.
 #[derive(Debug)]
-pub enum ConfigFault {
+pub(super) enum ConfigFault {
     /// The list of objects has not been read; why, if it cannot be.
     Unread(Option<String>),
     /// Pods need it and it is not there.
@@ -51,7 +51,7 @@ pub enum ConfigFault {
 
 impl Configs {
     /// The checksum of what `config` refers to; none if it is not tracked, or optional and missing.
-    pub async fn checksum(
+    pub(super) async fn checksum(
         &self,
         ctx: &Context,
         canary: &Key,
@@ -102,7 +102,7 @@ impl Configs {
 }
 
 /// The checksum of an object; none if it is not tracked.
-pub fn checksum(kind: ConfigKind, object: &Value) -> Option<String> {
+pub(super) fn checksum(kind: ConfigKind, object: &Value) -> Option<String> {
     is_tracked(kind, object).then(|| digest::config_checksum(object.get("data")))
 }
 

@@ -22,10 +22,10 @@ use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
 
 /// The finalizer of `revertOnDeletion`.
-pub const FINALIZER: &str = "finalizer.flagger.app";
+pub(super) const FINALIZER: &str = "finalizer.flagger.app";
 
 /// Why a round has no observation.
-pub enum Unobserved {
+pub(super) enum Unobserved {
     /// A request failed.
     Failed(WriteError),
     /// The spec asks for what its mesh cannot do.
@@ -33,7 +33,7 @@ pub enum Unobserved {
 }
 
 /// Looks at everything a decision needs.
-pub async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
+pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
     let target = ctx.caches.deployments.get(&subject.target());
     let primary = ctx.caches.deployments.get(&subject.primary());
     relate(ctx, subject, &target);
@@ -216,7 +216,11 @@ fn traffic(
 }
 
 /// The routing objects as cached; none while they are not read, or why they cannot be.
-pub fn live(ctx: &Context, subject: &Subject, route: &Route) -> Result<Live, Option<String>> {
+pub(super) fn live(
+    ctx: &Context,
+    subject: &Subject,
+    route: &Route,
+) -> Result<Live, Option<String>> {
     let mut live = Live::default();
     for reference in subject.adapter.objects(route) {
         match ctx
@@ -239,7 +243,7 @@ pub fn live(ctx: &Context, subject: &Subject, route: &Route) -> Result<Live, Opt
 }
 
 /// The route of a canary, in the split that its state has.
-pub fn route(
+pub(super) fn route(
     subject: &Subject,
     selector: Option<&Selector>,
 ) -> Result<Route, mesh_adapters::RenderError> {
@@ -291,7 +295,7 @@ fn drift(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> BTreeSet<Part
 
 /// Whether a Service is missing or not as wanted, by digests alone. A Service that was looked
 /// at and found right (foreign metadata that is to be kept) is right until it changes.
-pub fn service_differs(
+pub(super) fn service_differs(
     ctx: &Context,
     subject: &Subject,
     plan: &service::Plan<'_>,
@@ -312,7 +316,7 @@ pub fn service_differs(
 }
 
 /// The resource of a routing object.
-pub fn resource_of(reference: &ObjectRef) -> ApiResource {
+pub(super) fn resource_of(reference: &ObjectRef) -> ApiResource {
     let (group, version) = reference
         .api_version
         .split_once('/')
@@ -327,7 +331,7 @@ pub fn resource_of(reference: &ObjectRef) -> ApiResource {
 }
 
 /// The key of a routing object.
-pub fn key_of(reference: &ObjectRef) -> Key {
+pub(super) fn key_of(reference: &ObjectRef) -> Key {
     Key {
         namespace: Arc::from(reference.namespace.as_str()),
         name: Arc::from(reference.name.as_str()),

@@ -20,7 +20,11 @@ use crate::world::kind;
 const STALLED: &str = "Stalled";
 
 /// Writes the status of a decision.
-pub async fn record(ctx: &Context, subject: &Subject, next: &Decision) -> Result<(), ActError> {
+pub(super) async fn record(
+    ctx: &Context,
+    subject: &Subject,
+    next: &Decision,
+) -> Result<(), ActError> {
     gauges(ctx, subject, next);
     let before = subject.status();
     let mut status = next.state.to_status(&subject.spec, before, ctx.clock.now());
@@ -45,7 +49,7 @@ pub async fn record(ctx: &Context, subject: &Subject, next: &Decision) -> Result
 }
 
 /// Writes the condition of a Canary that is not followed, and tells it once.
-pub async fn stalled(
+pub(super) async fn stalled(
     ctx: &Context,
     key: &Key,
     value: &Value,
@@ -92,7 +96,7 @@ pub async fn stalled(
 }
 
 /// Tells of a round that failed: an event at once, the condition if it goes on failing.
-pub async fn failed(ctx: &Context, subject: &Subject, error: &ActError, failures: u32) {
+pub(super) async fn failed(ctx: &Context, subject: &Subject, error: &ActError, failures: u32) {
     /// Failures in a row before the condition says so.
     const FAILURES_TOLD: u32 = 3;
     let text = crate::error::chain(error);
@@ -148,7 +152,7 @@ fn to_json(status: &api::canary::CanaryStatus) -> Value {
 }
 
 /// The merge patch from `old` to `new`; none if they are equal.
-pub fn difference(old: &Value, new: &Value) -> Option<Value> {
+pub(super) fn difference(old: &Value, new: &Value) -> Option<Value> {
     if old == new {
         return None;
     }

@@ -52,7 +52,7 @@ impl Subject {
 
 /// Why a Canary cannot be followed. Told in its condition `Stalled`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stall {
+pub(super) struct Stall {
     /// One word.
     pub reason: &'static str,
     /// Object, field, value, cure.
@@ -60,7 +60,7 @@ pub struct Stall {
 }
 
 /// What was found under a key.
-pub enum Reading {
+pub(super) enum Reading {
     /// Nothing: it was deleted.
     Gone,
     /// A Canary that cannot be followed.
@@ -75,7 +75,7 @@ pub enum Reading {
 }
 
 /// Reads the Canary from the cache.
-pub fn read(caches: &Caches, defaults: &Defaults, key: &Key) -> Reading {
+pub(super) fn read(caches: &Caches, defaults: &Defaults, key: &Key) -> Reading {
     let value = match caches.canaries.get(key) {
         Known::Present(seen) => seen.value(),
         Known::Absent | Known::Unread(_) => return Reading::Gone,

@@ -334,22 +334,34 @@ mod tests {
 
     #[test]
     fn builds_each_role() {
-        check(json!({"port": 80}), Role::Apex, &expect![[r#""#]]);
+        check(
+            json!({"port": 80}),
+            Role::Apex,
+            &expect![[r#"
+            {"annotations":{"helm.toolkit.fluxcd.io/driftDetection":"disabled","kustomize.toolkit.fluxcd.io/reconcile":"disabled"},"labels":{"app":"podinfo"},"name":"podinfo","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+            {"ports":[{"name":"http","port":80,"protocol":"TCP","targetPort":80}],"selector":{"app":"pod-primary"},"type":"ClusterIP"}"#]],
+        );
         check(
             json!({"port": 9898, "portName": "grpc", "appProtocol": "h2c", "headless": true, "trafficDistribution": "PreferClose",
                 "primary": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}),
             Role::Primary,
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"annotations":{"c":"d","helm.toolkit.fluxcd.io/driftDetection":"disabled","kustomize.toolkit.fluxcd.io/reconcile":"disabled"},"labels":{"a":"b","app":"podinfo-primary"},"name":"podinfo-primary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+                {"clusterIP":"None","ports":[{"appProtocol":"h2c","name":"grpc","port":9898,"protocol":"TCP","targetPort":9898}],"selector":{"app":"pod-primary"},"trafficDistribution":"PreferClose","type":"ClusterIP"}"#]],
         );
         check(
             json!({"port": 80, "targetPort": "http", "portDiscovery": true}),
             Role::Canary,
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"annotations":{"helm.toolkit.fluxcd.io/driftDetection":"disabled","kustomize.toolkit.fluxcd.io/reconcile":"disabled"},"labels":{"app":"podinfo-canary"},"name":"podinfo-canary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+                {"ports":[{"name":"http","port":80,"protocol":"TCP","targetPort":"http"},{"name":"tcp-podinfod-1","port":9797,"protocol":"TCP","targetPort":9797},{"name":"grpc","port":9999,"protocol":"TCP","targetPort":9999}],"selector":{"app":"pod"},"type":"ClusterIP"}"#]],
         );
         check(
             json!({"port": 9898, "targetPort": "0", "portDiscovery": true}),
             Role::Canary,
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"annotations":{"helm.toolkit.fluxcd.io/driftDetection":"disabled","kustomize.toolkit.fluxcd.io/reconcile":"disabled"},"labels":{"app":"podinfo-canary"},"name":"podinfo-canary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+                {"ports":[{"name":"http","port":9898,"protocol":"TCP","targetPort":9898},{"name":"tcp-podinfod-1","port":9797,"protocol":"TCP","targetPort":9797},{"name":"grpc","port":9999,"protocol":"TCP","targetPort":9999}],"selector":{"app":"pod"},"type":"ClusterIP"}"#]],
         );
     }
 
