@@ -89,8 +89,18 @@ fn parse(text: &str) -> Result<Expr, QueryError> {
         });
     }
     // The tree of the parser is dropped and typed by recursion, so its depth is bounded before it is built.
+    let unspaced = text.bytes().filter(|b| !b.is_ascii_whitespace());
+    let (mut signs, mut signs_most) = (0, 0);
+    for byte in unspaced {
+        signs = if matches!(byte, b'-' | b'+') {
+            signs + 1
+        } else {
+            0
+        };
+        signs_most = signs_most.max(signs);
+    }
     let open = text.bytes().filter(|b| matches!(b, b'(' | b'[')).count();
-    if open > NESTING_MAX {
+    if open > NESTING_MAX || signs_most > NESTING_MAX {
         return Err(QueryError::QueryTooDeep {
             depth_max: DEPTH_MAX,
         });

@@ -194,7 +194,7 @@ impl Store {
     /// When it is out of order, a limit is reached, or the series is gone.
     pub fn append_to(&mut self, id: SeriesId, t_ms: i64, v: f64) -> Result<(), AppendError> {
         if self.samples >= self.limits.samples_max {
-            self.expire(t_ms);
+            self.expire_but(t_ms, Some(id));
         }
         let Limits {
             samples_max,
@@ -228,6 +228,11 @@ impl Store {
 
     /// Drops samples older than the retention at `now_ms`, and empty series.
     pub fn expire(&mut self, now_ms: i64) {
+        self.expire_but(now_ms, None);
+    }
+
+    /// As `expire`, but keeps one series, the one that is about to get a sample.
+    fn expire_but(&mut self, now_ms: i64, kept: Option<SeriesId>) {
         let oldest_ms = now_ms.saturating_sub(self.limits.retention_ms);
         let mut gone = Vec::new();
         for (id, stored) in &mut self.series {
@@ -235,7 +240,7 @@ impl Store {
                 stored.points.pop_front();
                 self.samples -= 1;
             }
-            if stored.points.is_empty() {
+            if stored.points.is_empty() && kept != Some(*id) {
                 gone.push(*id);
             }
         }

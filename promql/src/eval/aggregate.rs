@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use promql_parser::parser::token::{
-    T_AVG, T_BOTTOMK, T_COUNT, T_COUNT_VALUES, T_GROUP, T_MAX, T_MIN, T_QUANTILE, T_STDDEV,
-    T_STDVAR, T_SUM, T_TOPK, TokenId,
+    T_AVG, T_BOTTOMK, T_COUNT, T_COUNT_VALUES, T_GROUP, T_LIMIT_RATIO, T_LIMITK, T_MAX, T_MIN,
+    T_QUANTILE, T_STDDEV, T_STDVAR, T_SUM, T_TOPK, TokenId,
 };
 use promql_parser::parser::{AggregateExpr, Expr, LabelModifier};
 
@@ -24,6 +24,12 @@ impl Evaluator<'_> {
         t_ms: i64,
     ) -> Result<Vec<Sample>, QueryError> {
         let op = aggregate.op.id();
+        if op == T_LIMITK || op == T_LIMIT_RATIO {
+            return Err(QueryError::Unsupported {
+                what: "aggregation",
+                name: aggregate.op.to_string(),
+            });
+        }
         let mut samples = vector(self.eval(&aggregate.expr, t_ms)?, "an aggregation")?;
         if op == T_COUNT_VALUES {
             let label = self.label_parameter(aggregate, t_ms)?;

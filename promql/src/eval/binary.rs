@@ -93,6 +93,11 @@ impl Operator {
         )
     }
 
+    /// Whether the result is another metric; Prometheus 2.42 forgets atan2 here, and so do we.
+    fn drops_name(&self) -> bool {
+        self.is_bool || self.is_arithmetic() && self.id != T_ATAN2
+    }
+
     fn is_comparison(&self) -> bool {
         matches!(self.id, T_EQLC | T_NEQ | T_GTR | T_LSS | T_GTE | T_LTE)
     }
@@ -146,7 +151,7 @@ impl Operator {
             } else if self.is_arithmetic() {
                 sample.point.v = outcome.v;
             }
-            if self.is_arithmetic() || self.is_bool {
+            if self.drops_name() {
                 sample.labels = sample.labels.unnamed();
             }
             out.push(sample);
@@ -281,7 +286,7 @@ impl Matching<'_> {
 
     fn result_labels(&self, operator: &Operator, many: &Labels, one: &Labels) -> Labels {
         let mut labels = many.clone();
-        if operator.is_arithmetic() || operator.is_bool {
+        if operator.drops_name() {
             labels.remove(METRIC_NAME);
         }
         match &self.modifier.card {
