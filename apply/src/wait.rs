@@ -61,7 +61,8 @@ pub async fn wait_until_healthy(
 ) -> Result<(), Unhealthy> {
     let deadline = tokio::time::Instant::now() + timeout;
     let mut results = stream::iter(
-        ids.iter()
+        ids.to_vec()
+            .into_iter()
             .map(|id| wait_for_one(kinds, id, deadline, false)),
     )
     .buffer_unordered(WATCHES_MAX);
@@ -95,11 +96,15 @@ pub async fn wait_until_gone(
     timeout: Duration,
 ) -> Result<(), Unhealthy> {
     let deadline = tokio::time::Instant::now() + timeout;
-    let left: Vec<_> = stream::iter(ids.iter().map(|id| wait_for_one(kinds, id, deadline, true)))
-        .buffer_unordered(WATCHES_MAX)
-        .filter(|(_, health, _)| futures::future::ready(*health != Health::NotFound))
-        .collect()
-        .await;
+    let left: Vec<_> = stream::iter(
+        ids.to_vec()
+            .into_iter()
+            .map(|id| wait_for_one(kinds, id, deadline, true)),
+    )
+    .buffer_unordered(WATCHES_MAX)
+    .filter(|(_, health, _)| futures::future::ready(*health != Health::NotFound))
+    .collect()
+    .await;
     if left.is_empty() {
         Ok(())
     } else {
@@ -113,13 +118,13 @@ pub async fn wait_until_gone(
 /// Watches one object until it is current or failed (or gone), or until the deadline.
 async fn wait_for_one(
     kinds: &Kinds,
-    id: &ObjectId,
+    id: ObjectId,
     deadline: tokio::time::Instant,
     until_gone: bool,
 ) -> (ObjectId, Health, String) {
     let mut last = (Health::InProgress, String::new());
     let watching = async {
-        let api = match kinds.api(id).await {
+        let api = match kinds.api(&id).await {
             Ok(api) => api,
             Err(error) => {
                 last = (
@@ -157,5 +162,5 @@ async fn wait_for_one(
         }
     };
     let _ = tokio::time::timeout_at(deadline, watching).await;
-    (id.clone(), last.0, last.1)
+    (id, last.0, last.1)
 }
