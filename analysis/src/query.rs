@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::context::Context;
 
-/// Name that Go's error texts show for the template.
-const TEMPLATE_NAME: &str = "query";
+/// Name that Go's error texts show for the template: Flagger's.
+const TEMPLATE_NAME: &str = "tmpl";
 
 /// Longest query template that is read.
 const TEMPLATE_BYTES_MAX: usize = 64 * 1024;

@@ -4,6 +4,7 @@
 //! a short template cannot ask for gigabytes.
 
 mod number;
+mod value;
 mod verbs;
 
 use crate::value::Value;
@@ -19,7 +20,7 @@ pub fn sprintf(verbs: &str, args: &[Value], bytes_max: usize) -> String {
 /// A value as `%v`.
 pub(crate) fn plain(value: &Value) -> String {
     let mut out = String::new();
-    verbs::push_value(&mut out, value, 'v', &Spec::default(), 0);
+    value::push_value(&mut out, value, 'v', &Spec::default(), 0);
     out
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn go_syntax(value: &Value) -> String {
         is_go_syntax: true,
         ..Spec::default()
     };
-    verbs::push_value(&mut out, value, 'v', &spec, 0);
+    value::push_value(&mut out, value, 'v', &spec, 0);
     out
 }
 

@@ -4,96 +4,11 @@
 //! lexical mistake becomes a last token of kind `Error`, so that an earlier
 //! grammatical one is reported first, as in Go.
 
-use crate::quote::quote;
+mod number;
+mod token;
 
-/// Kinds of tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Error,
-    Bool,
-    Char,
-    CharConstant,
-    Complex,
-    Assign,
-    Declare,
-    Eof,
-    Field,
-    Identifier,
-    LeftDelim,
-    LeftParen,
-    Number,
-    Pipe,
-    RawString,
-    RightDelim,
-    RightParen,
-    Space,
-    String,
-    Text,
-    Variable,
-    Dot,
-    Nil,
-    Block,
-    Break,
-    Continue,
-    Define,
-    Else,
-    End,
-    If,
-    Range,
-    Template,
-    With,
-}
-
-/// A token: its kind, its text, and where it starts.
-#[derive(Debug, Clone)]
-pub(crate) struct Token {
-    pub(crate) kind: Kind,
-    pub(crate) pos: usize,
-    pub(crate) text: String,
-    pub(crate) line: usize,
-}
-
-impl Token {
-    /// The token as error texts show it.
-    pub(crate) fn shown(&self) -> String {
-        #[expect(
-            clippy::wildcard_enum_match_arm,
-            reason = "all other kinds are shown alike"
-        )]
-        match self.kind {
-            Kind::Eof => "EOF".to_owned(),
-            Kind::Error => self.text.clone(),
-            _ if self.is_keyword() => format!("<{}>", self.text),
-            _ if self.text.len() > 10 => format!(
-                "{}...",
-                quote(&self.text.chars().take(10).collect::<String>())
-            ),
-            _ => quote(&self.text),
-        }
-    }
-
-    fn is_keyword(&self) -> bool {
-        keyword(&self.text) == Some(self.kind)
-    }
-}
-
-fn keyword(word: &str) -> Option<Kind> {
-    Some(match word {
-        "." => Kind::Dot,
-        "nil" => Kind::Nil,
-        "block" => Kind::Block,
-        "break" => Kind::Break,
-        "continue" => Kind::Continue,
-        "define" => Kind::Define,
-        "else" => Kind::Else,
-        "end" => Kind::End,
-        "if" => Kind::If,
-        "range" => Kind::Range,
-        "template" => Kind::Template,
-        "with" => Kind::With,
-        _ => return None,
-    })
-}
+use token::keyword;
+pub(crate) use token::{Kind, Token};
 
 /// Splits the text. `is_keyword` is asked whether `break` and `continue` are
 /// keywords: they are not when the caller has functions of these names.
@@ -414,49 +329,6 @@ impl Lexer<'_> {
         self.pos += end + 1;
         self.emit(Kind::RawString);
         Ok(())
-    }
-
-    fn number(&mut self) -> Lexed {
-        let mut kind = Kind::Number;
-        let mut is_good = self.scan_number();
-        if is_good && matches!(self.peek(), Some('+' | '-')) {
-            kind = Kind::Complex;
-            is_good = self.scan_number() && self.word().ends_with('i');
-        }
-        if !is_good {
-            return Err(format!("bad number syntax: {}", quote(self.word())));
-        }
-        self.emit(kind);
-        Ok(())
-    }
-
-    fn scan_number(&mut self) -> bool {
-        self.accept("+-");
-        let mut radix = 10;
-        if self.accept("0") {
-            if self.accept("xX") {
-                radix = 16;
-            } else if self.accept("oO") {
-                radix = 8;
-            } else if self.accept("bB") {
-                radix = 2;
-            }
-        }
-        let is_digit = |c: char| c == '_' || c.is_digit(radix);
-        self.accept_run(is_digit);
-        if self.accept(".") {
-            self.accept_run(is_digit);
-        }
-        if (radix == 10 && self.accept("eE")) || (radix == 16 && self.accept("pP")) {
-            self.accept("+-");
-            self.accept_run(|c| c == '_' || c.is_ascii_digit());
-        }
-        self.accept("i");
-        if self.peek().is_some_and(is_alphanumeric) {
-            self.advance();
-            return false;
-        }
-        true
     }
 }
 

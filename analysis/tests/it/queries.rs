@@ -221,13 +221,13 @@ async fn templates_are_rendered() {
     )
     .await;
     check_query("{{ variables.nope }}", expect![[r#"
-        error: Metric template t.flagger query render error: template execution failed: template: query:1:3: executing "query" at <variables>: map has no entry for key "nope"
+        error: Metric template t.flagger query render error: template execution failed: template: tmpl:1:3: executing "tmpl" at <variables>: map has no entry for key "nope"
     "#]]).await;
     check_query("{{ nope }}", expect![[r#"
-        error: Metric template t.flagger query render error: template parsing failed: template: query:1: function "nope" not defined
+        error: Metric template t.flagger query render error: template parsing failed: template: tmpl:1: function "nope" not defined
     "#]]).await;
     check_query("{{ range 999999999 }}x{{ end }}", expect![[r#"
-        error: Metric template t.flagger query render error: template execution failed: template: query:1:21: executing "query" at <x>: more than 100000 steps
+        error: Metric template t.flagger query render error: template execution failed: template: tmpl:1:21: executing "tmpl" at <x>: more than 100000 steps
     "#]]).await;
     check_query(
         &"x".repeat(70_000),

@@ -1,7 +1,8 @@
 //! Parses what is inside an action: pipelines, commands and operands
 
-use super::{Kind, Parsed, Parser, number, quote, unquote};
+use super::{Kind, Parsed, Parser, number};
 use crate::node::{Command, Operand, Pipe, Term};
+use crate::quote::{quote, unquote};
 
 impl Parser<'_> {
     pub(super) fn pipeline(&mut self, context: &str, end: Kind) -> Parsed<Pipe> {
