@@ -73,8 +73,8 @@ pub(crate) fn answer(
         }
         GroupPath::Group(group) => registry.groups().get(group).map(|versions| {
             let mut found = group_of(group, versions);
-            found["kind"] = json!("APIGroup");
-            found["apiVersion"] = json!("v1");
+            crate::object::put(&mut found, &["kind"], json!("APIGroup"));
+            crate::object::put(&mut found, &["apiVersion"], json!("v1"));
             found
         }),
         GroupPath::Version(group, version) => resources_of(registry, group, version),
@@ -103,10 +103,10 @@ fn resources_of(registry: &Registry, group: &str, version: &str) -> Option<Value
             "verbs": verbs_of(kind),
         });
         if !kind.short_names.is_empty() {
-            resource["shortNames"] = json!(kind.short_names);
+            crate::object::put(&mut resource, &["shortNames"], json!(kind.short_names));
         }
         if !kind.categories.is_empty() {
-            resource["categories"] = json!(kind.categories);
+            crate::object::put(&mut resource, &["categories"], json!(kind.categories));
         }
         resources.push(resource);
         for sub in subresources(kind) {
@@ -118,8 +118,8 @@ fn resources_of(registry: &Registry, group: &str, version: &str) -> Option<Value
                 "verbs": sub.verbs,
             });
             if sub.group != kind.group || sub.version != kind.version {
-                resource["group"] = json!(sub.group);
-                resource["version"] = json!(sub.version);
+                crate::object::put(&mut resource, &["group"], json!(sub.group));
+                crate::object::put(&mut resource, &["version"], json!(sub.version));
             }
             resources.push(resource);
         }
@@ -211,7 +211,7 @@ fn aggregated(registry: &Registry, is_core: bool) -> Value {
                 .collect();
             let mut metadata = json!({ "creationTimestamp": null });
             if !is_core {
-                metadata["name"] = json!(group);
+                crate::object::put(&mut metadata, &["name"], json!(group));
             }
             json!({ "metadata": metadata, "versions": versions })
         })
@@ -247,11 +247,11 @@ fn aggregated_resource(kind: &ResourceType) -> Value {
         ("categories", &kind.categories),
     ] {
         if !words.is_empty() {
-            resource[field] = json!(words);
+            crate::object::put(&mut resource, &[field], json!(words));
         }
     }
     if !subresources.is_empty() {
-        resource["subresources"] = json!(subresources);
+        crate::object::put(&mut resource, &["subresources"], json!(subresources));
     }
     resource
 }

@@ -13,6 +13,7 @@
 //! ```
 
 mod cluster;
+pub mod conformance;
 mod defaults;
 mod discovery;
 pub mod faults;

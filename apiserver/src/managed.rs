@@ -139,7 +139,7 @@ fn entry_value(entry: &Entry) -> Value {
         "fieldsV1": entry.set.to_value(),
     });
     if !entry.subresource.is_empty() {
-        value["subresource"] = json!(entry.subresource);
+        crate::object::put(&mut value, &["subresource"], json!(entry.subresource));
     }
     value
 }
@@ -294,7 +294,9 @@ pub(crate) fn apply(
     }
     let mut config = applied.clone();
     take(&mut config, &["metadata", "managedFields"]);
-    let mut named = paths_of(&config, schema);
+    // What the object names without owning it, such as its name, still must not go.
+    let mut kept = paths_of(&config, schema);
+    let mut named = kept.clone();
     writer.restrict(&mut named);
     let before = entries
         .iter()
@@ -302,7 +304,6 @@ pub(crate) fn apply(
         .map(|entry| entry.set.clone())
         .unwrap_or_default();
     let merged = merge::merge(&base, &config, schema);
-    let mut kept = named.clone();
     for entry in entries.iter().filter(|entry| !is_apply_by(entry, writer)) {
         kept.unite(&entry.set);
     }
@@ -375,7 +376,7 @@ fn refuse_conflicts(
     if count == 0 {
         return Ok(());
     }
-    let causes = by_manager
+    let causes: Vec<Value> = by_manager
         .iter()
         .flat_map(|(words, paths)| {
             paths.iter().map(move |path| {
@@ -397,7 +398,7 @@ fn refuse_conflicts(
     let noun = if count == 1 { "conflict" } else { "conflicts" };
     Err(ApiError::apply_conflict(
         format!("Apply failed with {count} {noun}: {}", sections.join("\n")),
-        causes,
+        &causes,
     ))
 }
 

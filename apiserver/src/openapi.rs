@@ -127,8 +127,11 @@ fn add_schemas(kind: &ResourceType, schemas: &mut Map<String, Value>) -> String 
             (name, schema)
         }
     };
-    schema["x-kubernetes-group-version-kind"] =
-        json!([{ "group": kind.group, "version": kind.version, "kind": kind.kind }]);
+    crate::object::put(
+        &mut schema,
+        &["x-kubernetes-group-version-kind"],
+        json!([{ "group": kind.group, "version": kind.version, "kind": kind.kind }]),
+    );
     let mut open = BTreeSet::new();
     references(&schema, &mut open);
     schemas.insert(name.clone(), schema);

@@ -52,10 +52,10 @@ pub(crate) enum ListKind {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schema {
     pub(crate) kind: Kind,
-    pub(crate) properties: BTreeMap<String, Arc<Schema>>,
+    pub(crate) properties: BTreeMap<String, Arc<Self>>,
     /// The type of every value of a free map.
-    pub(crate) values: Option<Arc<Schema>>,
-    pub(crate) items: Option<Arc<Schema>>,
+    pub(crate) values: Option<Arc<Self>>,
+    pub(crate) items: Option<Arc<Self>>,
     pub(crate) required: Vec<String>,
     pub(crate) default: Option<Value>,
     pub(crate) nullable: bool,

@@ -53,10 +53,10 @@ impl ApiError {
     fn about(mut self, subject: Subject<'_>) -> Self {
         let mut details = json!({ "kind": subject.plural });
         if !subject.name.is_empty() {
-            details["name"] = json!(subject.name);
+            crate::object::put(&mut details, &["name"], json!(subject.name));
         }
         if !subject.group.is_empty() {
-            details["group"] = json!(subject.group);
+            crate::object::put(&mut details, &["group"], json!(subject.group));
         }
         self.details = Some(details);
         self
@@ -140,7 +140,7 @@ impl ApiError {
     }
 
     /// A server-side apply that would take fields of other managers.
-    pub(crate) fn apply_conflict(message: String, causes: Vec<Value>) -> Self {
+    pub(crate) fn apply_conflict(message: String, causes: &[Value]) -> Self {
         let mut error = Self::new(409, "Conflict", message);
         error.details = Some(json!({ "causes": causes }));
         error
@@ -188,10 +188,10 @@ impl ApiError {
             .collect();
         let mut details = json!({ "kind": subject.kind, "causes": causes });
         if !subject.name.is_empty() {
-            details["name"] = json!(subject.name);
+            crate::object::put(&mut details, &["name"], json!(subject.name));
         }
         if !subject.group.is_empty() {
-            details["group"] = json!(subject.group);
+            crate::object::put(&mut details, &["group"], json!(subject.group));
         }
         error.details = Some(details);
         error
@@ -230,7 +230,7 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn too_many_requests(message: impl Into<String>, causes: Value) -> Self {
+    pub(crate) fn too_many_requests(message: impl Into<String>, causes: &Value) -> Self {
         let mut error = Self::new(429, "TooManyRequests", message);
         error.details = Some(json!({ "causes": causes }));
         error
@@ -248,7 +248,7 @@ impl ApiError {
             "code": self.code,
         });
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            crate::object::put(&mut status, &["details"], details.clone());
         }
         status
     }

@@ -242,7 +242,11 @@ impl WatchPlan {
             "metadata": { "resourceVersion": version.to_string(), "creationTimestamp": null },
         });
         if ends_initial {
-            object["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+            crate::object::put(
+                &mut object,
+                &["metadata", "annotations"],
+                json!({ "k8s.io/initial-events-end": "true" }),
+            );
         }
         line("BOOKMARK", &self.shape.bookmark(&object))
     }

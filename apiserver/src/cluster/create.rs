@@ -130,11 +130,15 @@ impl Cluster {
             );
             let mut error = ApiError::forbidden(kind.subject(name), &why);
             if let Some(details) = &mut error.details {
-                details["causes"] = json!([{
-                    "reason": "NamespaceTerminating",
-                    "message": format!("namespace {namespace} is being terminated"),
-                    "field": "metadata.namespace",
-                }]);
+                crate::object::put(
+                    details,
+                    &["causes"],
+                    json!([{
+                        "reason": "NamespaceTerminating",
+                        "message": format!("namespace {namespace} is being terminated"),
+                        "field": "metadata.namespace",
+                    }]),
+                );
             }
             return Err(error);
         }

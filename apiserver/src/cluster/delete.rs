@@ -215,7 +215,7 @@ fn success(kind: &ResourceType, old: &Value) -> Value {
     let mut details =
         json!({ "name": object::name(old), "kind": kind.plural, "uid": object::uid(old) });
     if !kind.group.is_empty() {
-        details["group"] = json!(kind.group);
+        crate::object::put(&mut details, &["group"], json!(kind.group));
     }
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
 }

@@ -75,7 +75,7 @@ impl Cluster {
                 );
                 return Err(ApiError::too_many_requests(
                     "Cannot evict pod as it would violate the pod's disruption budget.",
-                    json!([{ "reason": "DisruptionBudget", "message": message }]),
+                    &json!([{ "reason": "DisruptionBudget", "message": message }]),
                 ));
             }
         }

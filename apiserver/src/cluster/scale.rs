@@ -96,11 +96,15 @@ fn scale_of(object: &Value, paths: &ScalePaths) -> Value {
         "creationTimestamp": text(object, &["metadata", "creationTimestamp"]),
     });
     if !object::namespace(object).is_empty() {
-        metadata["namespace"] = json!(object::namespace(object));
+        crate::object::put(
+            &mut metadata,
+            &["namespace"],
+            json!(object::namespace(object)),
+        );
     }
     let mut status = json!({ "replicas": number(&paths.status) });
     if !selector.is_empty() {
-        status["selector"] = json!(selector);
+        crate::object::put(&mut status, &["selector"], json!(selector));
     }
     json!({
         "kind": "Scale",

@@ -121,7 +121,7 @@ impl Cluster {
         if kind.is_custom {
             crate::schema::fill::fill(&mut new, &kind.schema);
         }
-        self.settle(kind, &old, new, options, warnings, fields)
+        self.settle(kind, &old, new, options, warnings, fields.as_ref())
     }
 
     /// Carries a changed object through defaults, validation and bookkeeping into the store.
@@ -134,7 +134,7 @@ impl Cluster {
         mut new: Value,
         options: &WriteOptions,
         warnings: Vec<String>,
-        applied_fields: Option<Value>,
+        applied_fields: Option<&Value>,
     ) -> Result<Written, ApiError> {
         let is_apply = applied_fields.is_some();
         keep_fixed(kind, old, &mut new, &options.subresource);
@@ -144,11 +144,7 @@ impl Cluster {
             .map_err(|problem| ApiError::invalid(kind.subject(&name), &[problem]))?;
         count_generation(kind, old, &mut new);
         if is_apply {
-            put_or_take(
-                &mut new,
-                &["metadata", "managedFields"],
-                applied_fields.as_ref(),
-            );
+            put_or_take(&mut new, &["metadata", "managedFields"], applied_fields);
         } else {
             managed::track_update(
                 Some(old),

@@ -55,6 +55,9 @@ pub(crate) fn parse(text: &str) -> Option<(i128, bool)> {
         Some(rest) => (true, rest),
         None => (false, number.strip_prefix('+').unwrap_or(number)),
     };
+    if number.contains(['+', '-']) {
+        return None;
+    }
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if (whole.is_empty() && fraction.is_empty())
         || whole.len() > DIGITS_MAX

@@ -81,9 +81,9 @@ impl Core {
         let left = matching.count();
         let mut metadata = json!({ "resourceVersion": version.to_string() });
         if let (true, Some(last)) = (left > 0, last) {
-            metadata["continue"] = json!(token(version, &last));
+            crate::object::put(&mut metadata, &["continue"], json!(token(version, &last)));
             if selector == Selector::default() {
-                metadata["remainingItemCount"] = json!(left);
+                crate::object::put(&mut metadata, &["remainingItemCount"], json!(left));
             }
         }
         Ok(reply::json(

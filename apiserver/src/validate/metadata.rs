@@ -102,11 +102,12 @@ fn check_name(kind: &ResourceType, name: &str, problems: &mut Vec<FieldError>) {
     };
     match (kind.group.as_str(), kind.plural.as_str()) {
         // Names of RBAC objects are path segments.
-        ("rbac.authorization.k8s.io", _) => {
-            if matches!(name, "." | "..") || name.contains('/') || name.contains('%') {
-                refuse("may not be '.', '..', or contain '/' or '%'");
-            }
+        ("rbac.authorization.k8s.io", _)
+            if matches!(name, "." | "..") || name.contains('/') || name.contains('%') =>
+        {
+            refuse("may not be '.', '..', or contain '/' or '%'");
         }
+        ("rbac.authorization.k8s.io", _) => {}
         ("", "services") if !is_service_name(name) => {
             refuse(length_or(name, SERVICE_WORDS).as_str())
         }
