@@ -17,7 +17,7 @@ mod timestamp;
 mod value;
 
 pub use emit::{Node, Style, View, to_string, to_string_styled};
-pub use error::{Error, Fault};
+pub use error::{Error, Fault, describe_mismatch};
 pub use limits::Limits;
 pub use load::{parse_documents, parse_documents_as};
 pub use number::format_float;
@@ -49,7 +49,8 @@ pub fn from_str<T: DeserializeOwned>(text: &str, limits: &Limits) -> Result<T, E
         return Err(Error::of(Fault::ManyDocuments { count }));
     }
     let document = documents.pop().unwrap_or(serde_json::Value::Null);
-    serde_json::from_value(document).map_err(|source| Error::of(Fault::Shape { source }))
+    serde_json::from_value(document)
+        .map_err(|source| Error::of(Fault::Shape(describe_mismatch(&source))))
 }
 
 /// Writes a value as `sigs.k8s.io/yaml` marshals it: keys sorted, two spaces.
@@ -57,6 +58,7 @@ pub fn from_str<T: DeserializeOwned>(text: &str, limits: &Limits) -> Result<T, E
 /// # Errors
 /// When the value does not serialise to JSON.
 pub fn to_yaml<T: Serialize>(value: &T) -> Result<String, Error> {
-    let value = serde_json::to_value(value).map_err(|source| Error::of(Fault::Shape { source }))?;
+    let value = serde_json::to_value(value)
+        .map_err(|source| Error::of(Fault::Shape(describe_mismatch(&source))))?;
     Ok(to_string(&value))
 }

@@ -304,7 +304,7 @@ fn name_field(file: &str, read: &Value, why: String) -> BuildError {
 }
 
 fn decode(value: &Value) -> Result<Kustomization, String> {
-    Kustomization::deserialize(value).map_err(|e| e.to_string())
+    Kustomization::deserialize(value).map_err(|e| goyaml::describe_mismatch(&e))
 }
 
 /// A null field is an absent one, as Go's decoder has it.

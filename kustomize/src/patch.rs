@@ -172,8 +172,12 @@ fn body(bytes: &[u8], limits: &Limits) -> Result<Body, Fault> {
 
 fn operations(bytes: &[u8], limits: &Limits) -> Result<json_patch::Patch, Fault> {
     let document = read::document(bytes, limits)?;
-    serde_json::from_value(document)
-        .map_err(|e| Fault::BadValue(format!("the patch is no list of JSON 6902 operations: {e}")))
+    serde_json::from_value(document).map_err(|e| {
+        let why = goyaml::describe_mismatch(&e);
+        Fault::BadValue(format!(
+            "the patch is no list of JSON 6902 operations: {why}"
+        ))
+    })
 }
 
 fn operate(resource: &mut Resource, operations: &json_patch::Patch) -> Result<(), Fault> {

@@ -140,3 +140,28 @@ fn reads_streams() {
     );
     assert_eq!(read("a: &x 1\n---\nb: 2\n"), r#"[{"a":1},{"b":2}]"#);
 }
+
+#[test]
+fn reads_into_types() {
+    let limits = Limits::default();
+    let numbers: Vec<u8> = goyaml::from_str("[1, 0x10, 1e1]", &limits).unwrap_or_default();
+    assert_eq!(numbers, [1, 16, 10]);
+    let wrong = goyaml::from_str::<Vec<u8>>("hunter2", &limits).map_err(|e| e.to_string());
+    expect![[r#"
+        Err(
+            "failed to read YAML: invalid type: a string, expected a sequence",
+        )
+    "#]].assert_debug_eq(&wrong);
+    let two = goyaml::from_str::<u8>("1\n---\n2", &limits).map_err(|e| e.to_string());
+    expect![[r#"
+        Err(
+            "failed to read YAML: found 2 documents where one is wanted",
+        )
+    "#]].assert_debug_eq(&two);
+    let written = goyaml::to_yaml(&[("b", 1), ("a", 2)]).ok();
+    expect![[r#"
+        Some(
+            "- - b\n  - 1\n- - a\n  - 2\n",
+        )
+    "#]].assert_debug_eq(&written);
+}

@@ -1,6 +1,6 @@
 //! Computes the suffix of a generated name.
 //!
-//! kustomize hashes the JSON that Go writes of the kind, name and data, so
+//! kustomize hashes the JSON that Go writes of the kind and data, so
 //! Go's escapes matter: `<`, `>` and `&` are written as `\u003c` and so on.
 
 use serde_json::{Map, Value, json};
@@ -14,7 +14,9 @@ pub(super) fn of(object: &Value) -> String {
     let field = |pointer: &str| object.pointer(pointer).cloned().unwrap_or(json!(""));
     let mut hashed = Map::new();
     hashed.insert("kind".to_owned(), field("/kind"));
-    hashed.insert("name".to_owned(), field("/metadata/name"));
+    // kustomize looks the name up at a path that never exists, so that the
+    // hash depends on content alone.
+    hashed.insert("name".to_owned(), json!(""));
     hashed.insert("data".to_owned(), field("/data"));
     let optional = if field("/kind") == "Secret" {
         hashed.insert("type".to_owned(), field("/type"));

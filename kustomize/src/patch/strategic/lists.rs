@@ -92,7 +92,10 @@ fn merge_keyed(
             None => items.retain(|item| !matches(item, keys, &values)),
             Some(mut result) => {
                 set_keys(&mut result, keys, &values);
-                if let Some(slot) = at.and_then(|at| items.get_mut(at)) {
+                // kyaml puts an item that asks to be replaced back as it was.
+                let kept =
+                    patch.and_then(|p| p.get(DIRECTIVE)).and_then(Value::as_str) == Some("replace");
+                if let Some(slot) = at.and_then(|at| items.get_mut(at)).filter(|_| !kept) {
                     *slot = result.clone();
                 }
                 place(&mut merged, result, keys, &values);
