@@ -111,28 +111,11 @@ pub(crate) async fn traffic(
         CONNECTIONS_MAX,
         stop.clone(),
         |stream, peer, slot| {
-            let (builder, tables) = (builder.clone(), tables.clone());
-            let (metrics, mut stop) = (Arc::clone(&metrics), stop.clone());
+            let (builder, tables, stop) = (builder.clone(), tables.clone(), stop.clone());
+            let metrics = Arc::clone(&metrics);
             tokio::spawn(async move {
                 metrics.connections.fetch_add(1, Ordering::Relaxed);
-                if let Err(error) = stream.set_nodelay(true) {
-                    debug!(%error, "Connection keeps Nagle's delay.");
-                }
-                let service = service_fn(|request: Request<Incoming>| {
-                    let tables = tables.clone();
-                    async move { Ok::<_, Infallible>(forward::answer(tables, peer, request).await) }
-                });
-                let connection =
-                    builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-                tokio::pin!(connection);
-                let ended = tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = stopped(&mut stop) => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                };
-                if let Err(error) = ended {
+                if let Err(error) = client(&builder, stream, peer, tables, stop).await {
                     debug!(%error, "Client connection ended.");
                 }
                 metrics.connections.fetch_sub(1, Ordering::Relaxed);
@@ -141,6 +124,35 @@ pub(crate) async fn traffic(
         },
     )
     .await;
+}
+
+/// Serves one client until it goes, idles for too long, or `stop` is set.
+async fn client(
+    builder: &auto::Builder<TokioExecutor>,
+    stream: TcpStream,
+    peer: IpAddr,
+    tables: Tables,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    stream.set_nodelay(true)?;
+    // hyper-util sets no limit to the wait for the first byte.
+    tokio::select! {
+        readable = timeout(HEAD_TIMEOUT, stream.readable()) => readable??,
+        () = stopped(&mut stop) => return Ok(()),
+    }
+    let service = service_fn(|request: Request<Incoming>| {
+        let tables = tables.clone();
+        async move { Ok::<_, Infallible>(forward::answer(tables, peer, request).await) }
+    });
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    }
 }
 
 /// Serves `/metrics` and `/healthz` until `stop` is set.

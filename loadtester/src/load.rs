@@ -7,6 +7,7 @@
 mod client;
 mod plan;
 mod summary;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

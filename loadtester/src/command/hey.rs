@@ -41,6 +41,7 @@ struct Flags {
     user: Option<String>,
     host: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    is_http2: bool,
     is_compressed: bool,
     is_keepalive: bool,
     follows_redirects: bool,
@@ -60,6 +61,7 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
         user: None,
         host: None,
         headers: Vec::new(),
+        is_http2: false,
         is_compressed: true,
         is_keepalive: true,
         follows_redirects: true,
@@ -131,8 +133,8 @@ impl Flags {
             "disable-compression" => self.is_compressed = !is_on(value).ok_or_else(bad)?,
             "disable-keepalive" => self.is_keepalive = !is_on(value).ok_or_else(bad)?,
             "disable-redirects" => self.follows_redirects = !is_on(value).ok_or_else(bad)?,
-            // hey's HTTP/2 needs TLS: over http it speaks HTTP/1.1 all the same.
-            "h2" | "more" => _ = is_on(value).ok_or_else(bad)?,
+            "h2" => self.is_http2 = is_on(value).ok_or_else(bad)?,
+            "more" => _ = is_on(value).ok_or_else(bad)?,
             // Both shape hey itself: its output and its threads.
             "o" | "cpus" => _ = text()?,
             "D" => return Err(unserved(name, "give the body with -d")),
@@ -179,6 +181,8 @@ impl Flags {
         plan.rate_per_s =
             (self.rate_per_worker > 0.0).then(|| self.rate_per_worker * f64::from(workers));
         plan.timeout = (self.timeout_s > 0).then(|| Duration::from_secs(self.timeout_s));
+        // hey's HTTP/2 needs TLS: over http it speaks HTTP/1.1 all the same.
+        plan.is_http2 = self.is_http2 && plan.url.scheme_str() == Some("https");
         plan.is_keepalive = self.is_keepalive;
         plan.follows_redirects = self.follows_redirects;
         Ok(plan)

@@ -26,6 +26,7 @@ fn word(plan: &Plan) -> String {
     let marks = [
         (plan.is_keepalive, "keep"),
         (plan.follows_redirects, "follow"),
+        (plan.is_http2, "h2"),
     ];
     let marks: Vec<&str> = marks
         .iter()
@@ -69,6 +70,10 @@ fn hey_lines() {
         r#"POST http://gw/?a=b 100x c5 qNone tNone [accept=text/plain, authorization=Basic bWU6cHc=, content-type=application/json, cookie=canary=always; a=b, host=app.test, x-a=1] "{\"a\": \"b c\"}" "#,
     );
     check(
+        "hey -h2 https://a/",
+        r#"GET https://a/ 200x c50 qNone tSome(20s) [] "" keep+follow+h2"#,
+    );
+    check(
         "hey -q 0 -z 5s http://a/ -n 5",
         r#"GET http://a/ 5s c50 qNone tSome(20s) [] "" keep+follow"#,
     );
@@ -110,8 +115,8 @@ fn hey_refusals() {
         r#"failed to read "hey": flag "-D" is not served by the built-in generator: give the body with -d"#,
     );
     check(
-        "hey https://a/",
-        r#"failed to read "hey": failed to use URL "https://a/": give one that starts with "http://" and names a host"#,
+        "hey ftp://a/",
+        r#"failed to read "hey": failed to use URL "ftp://a/": give one that starts with "http://" or "https://" and names a host"#,
     );
     check(
         "hey -z 1s -c 5000 http://a/",

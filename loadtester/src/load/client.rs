@@ -1,6 +1,7 @@
 //! Sends one request of a plan and reads its answer to the end.
 //!
-//! Keeps connections by hyper's pool; follows redirects; knows nothing of rates.
+//! Keeps connections by hyper's pool; follows redirects; knows nothing of rates. TLS is in
+//! `tls.rs`.
 
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::{Fault, Plan};
+use super::{Fault, Plan, tls};
 
 /// Redirects followed for one request.
 const REDIRECTS_MAX: usize = 10;
@@ -24,7 +26,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends the requests of one plan.
 pub(super) struct Sender {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     url: Uri,
     method: Method,
     headers: HeaderMap,
@@ -45,6 +47,7 @@ impl Sender {
     pub(super) fn new(plan: &Plan) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let idle = if plan.is_keepalive {
             plan.concurrency
@@ -56,7 +59,7 @@ impl Sender {
             .pool_max_idle_per_host(idle)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(tls::connector(connector, plan.is_http2));
         let mut headers = plan.headers.clone();
         if !plan.is_keepalive && !plan.is_http2 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -151,7 +154,7 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
         return location
             .parse()
             .ok()
-            .filter(|url: &Uri| url.scheme_str() == Some("http"));
+            .filter(|url: &Uri| matches!(url.scheme_str(), Some("http" | "https")));
     }
     let path = if location.starts_with('/') {
         location.to_owned()
@@ -162,5 +165,7 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
             .map_or("", |(folder, _)| folder);
         format!("{folder}/{location}")
     };
-    format!("http://{}{path}", base.authority()?).parse().ok()
+    format!("{}://{}{path}", base.scheme_str()?, base.authority()?)
+        .parse()
+        .ok()
 }

@@ -26,7 +26,7 @@ pub enum Limit {
 /// A load to generate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Where to; only `http`.
+    /// Where to: `http`, or `https` without a check of the certificate, as hey has it.
     pub url: Uri,
     /// Method of every request.
     pub method: Method,
@@ -40,7 +40,7 @@ pub struct Plan {
     pub limit: Limit,
     /// Requests open at one time.
     pub concurrency: usize,
-    /// Speak HTTP/2 without TLS.
+    /// Speak HTTP/2; over `http` without asking first.
     pub is_http2: bool,
     /// Time for one answer; no limit if absent.
     pub timeout: Option<Duration>,
@@ -54,7 +54,9 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The URL is not usable.
-    #[error("failed to use URL {url:?}: give one that starts with \"http://\" and names a host")]
+    #[error(
+        "failed to use URL {url:?}: give one that starts with \"http://\" or \"https://\" and names a host"
+    )]
     Url {
         /// What was given.
         url: String,
@@ -95,7 +97,8 @@ impl Plan {
     /// # Errors
     /// A value out of its limits.
     pub fn check(&self) -> Result<(), PlanError> {
-        if self.url.scheme_str() != Some("http") || self.url.host().is_none_or(str::is_empty) {
+        let is_web = matches!(self.url.scheme_str(), Some("http" | "https"));
+        if !is_web || self.url.host().is_none_or(str::is_empty) {
             return Err(PlanError::Url {
                 url: self.url.to_string(),
             });

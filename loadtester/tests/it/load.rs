@@ -4,9 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use loadtester::load::{Fault, Limit, Plan, run};
 
-use crate::support::Target;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::support::{Target, answer};
 
 fn plan(url: &str, limit: Limit) -> Plan {
     Plan::new(url.parse().unwrap(), limit)
@@ -113,4 +118,58 @@ async fn failures_are_told_apart() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn https_is_loaded_whatever_its_certificate() {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("testdata/cert.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let service = hyper::service::service_fn(answer);
+            let builder = auto::Builder::new(TokioExecutor::new());
+            tokio::spawn(async move {
+                drop(
+                    builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await,
+                )
+            });
+        }
+    });
+    for (is_http2, version) in [(false, "HTTP/1.1"), (true, "HTTP/2.0")] {
+        let mut wanted = plan(&url, Limit::Requests(5));
+        wanted.is_http2 = is_http2;
+        let hits = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&hits);
+        let observe = move |answer: &loadtester::load::Answer<'_>| {
+            count.fetch_add(
+                usize::from(
+                    answer
+                        .headers
+                        .get("x-version")
+                        .is_some_and(|seen| seen == version),
+                ),
+                Ordering::SeqCst,
+            );
+        };
+        let summary = run(wanted, observe).await.unwrap();
+        assert_eq!(
+            (hits.load(Ordering::SeqCst), summary.failed()),
+            (5, 0),
+            "{summary}"
+        );
+    }
 }
