@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use analysis::{Event, EventHook, Flavour, HookFault, HookResponse, answer, checksum, tell};
+use analysis::{
+    Event, EventHook, Flavour, HookFault, HookRequest, HookResponse, Outbound, Secret, answer,
+    checksum, tell,
+};
 use chrono::TimeDelta;
 use expect_test::{Expect, expect};
 use rollout::spec::gate::Gate;
@@ -280,6 +283,42 @@ async fn retries_where_that_can_help() {
     // However many a manifest asks for.
     let told = retried(u32::MAX, (0..50).map(|_| refused()).collect()).await;
     assert!(told.ends_with("(21 attempts)"), "{told}");
+}
+
+/// In seconds, or as a date against the server's own clock.
+#[tokio::test]
+async fn retry_after_is_read() {
+    let check = async |headers: &str, expected_s: Option<u64>| {
+        let server = Loopback::start(vec![reply(503, headers, "")]).await;
+        let request = HookRequest {
+            url: Secret::new(server.url()),
+            body: String::new(),
+            idempotency_key: None,
+            timeout: Duration::from_secs(10),
+            is_tls_unchecked: false,
+        };
+        let response = network().post(&request).await.unwrap();
+        assert_eq!(
+            response.retry_after,
+            expected_s.map(Duration::from_secs),
+            "{headers}"
+        );
+    };
+    check("", None).await;
+    check("Retry-After: 7\r\n", Some(7)).await;
+    check("Retry-After: -7\r\n", None).await;
+    check("Retry-After: soon\r\n", None).await;
+    let date = "Date: Wed, 21 Oct 2026 07:28:00 GMT\r\n";
+    check(
+        &format!("{date}Retry-After: Wed, 21 Oct 2026 07:28:09 GMT\r\n"),
+        Some(9),
+    )
+    .await;
+    check(
+        &format!("{date}Retry-After: Wed, 21 Oct 2026 07:27:00 GMT\r\n"),
+        None,
+    )
+    .await;
 }
 
 #[tokio::test]
