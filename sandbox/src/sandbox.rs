@@ -19,7 +19,7 @@ use crate::control::{Control, NODE, Wiring, node_labels};
 use crate::git::GitServer;
 use crate::load::{self, LoadError};
 use crate::prometheus::Prometheus;
-use crate::traffic::{self, Traffic, TrafficOptions};
+use crate::traffic::{self, Recorders, Traffic, TrafficOptions};
 use crate::workload::Network;
 
 /// 2026-01-01T00:00:00Z, when simulated time begins.
@@ -92,6 +92,7 @@ pub struct Sandbox {
     cache: Arc<Mutex<Cache>>,
     prometheus: Prometheus,
     git: GitServer,
+    recorders: Recorders,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -140,6 +141,7 @@ impl Sandbox {
             cache,
             prometheus,
             git: GitServer::default(),
+            recorders: Recorders::default(),
             tasks,
         })
     }
@@ -229,6 +231,7 @@ impl Sandbox {
             client,
             Arc::clone(&self.cache),
             self.prometheus.clone(),
+            Arc::clone(&self.recorders),
             options,
         )
     }

@@ -27,13 +27,16 @@ use crate::cache::{Cache, Key, controller};
 use crate::control::SERVICE_LABEL;
 use crate::prometheus::Prometheus;
 use recorder::{Answer, Recorder};
+
+/// The counters of each mesh: all traffic of a sandbox adds to the same ones, as through one data plane.
+pub(crate) type Recorders = Arc<Mutex<BTreeMap<Mesh, Recorder>>>;
 use route::Route;
 
 /// Requests of one tick at most.
 const REQUESTS_PER_TICK_MAX: u32 = 100_000;
 
 /// Whose metrics are written, and which routing object is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mesh {
     /// VirtualService; `istio_requests_total` and its duration in milliseconds.
     Istio,
@@ -132,12 +135,13 @@ pub(crate) fn start(
     client: Client,
     cache: Arc<Mutex<Cache>>,
     prometheus: Prometheus,
+    recorders: Recorders,
     options: TrafficOptions,
 ) -> Traffic {
     let counts = Arc::new(Mutex::new(Counts::default()));
     let source = Source {
         rng: StdRng::seed_from_u64(options.seed),
-        recorder: Recorder::new(options.mesh),
+        recorders,
         counts: Arc::clone(&counts),
         client,
         cache,
@@ -157,7 +161,7 @@ struct Source {
     prometheus: Prometheus,
     options: TrafficOptions,
     rng: StdRng,
-    recorder: Recorder,
+    recorders: Recorders,
     counts: Arc<Mutex<Counts>>,
     /// Fraction of a request left over from the last tick.
     owed: f64,
@@ -185,8 +189,25 @@ impl Source {
             if let Some(route) = &known {
                 self.tick(route);
             }
-            self.recorder.record(&self.prometheus);
+            self.record();
         }
+    }
+
+    fn recorded<T>(&self, change: impl FnOnce(&mut Recorder) -> T) -> T {
+        let mut recorders = self
+            .recorders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mesh = self.options.mesh;
+        change(recorders.entry(mesh).or_insert_with(|| Recorder::new(mesh)))
+    }
+
+    /// Writes the counters down; those of pods that are gone end.
+    fn record(&self) {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_there =
+            |namespace: &str, pod: &str| cache.pods.get(&Key::new(namespace, pod)).is_some();
+        self.recorded(|recorder| recorder.record(&self.prometheus, is_there));
     }
 
     fn tick(&mut self, route: &Route) {
@@ -223,7 +244,7 @@ impl Source {
         }
         drop(counts);
         if let (Some(service), None) = (&chosen, &answer) {
-            self.recorder.unserved(&self.options.namespace, service);
+            self.recorded(|recorder| recorder.unserved(&self.options.namespace, service));
         }
         for mirror in rule.map(|rule| rule.mirrors.clone()).unwrap_or_default() {
             let _copy = self.ask(&mirror, pods);
@@ -268,7 +289,7 @@ impl Source {
             code: if fails { 500 } else { 200 },
             took: behaviour.delay_min + spread.mul_f64(self.rng.random()) + own,
         };
-        self.recorder.answered(&answer);
+        self.recorded(|recorder| recorder.answered(&answer));
         Some(answer)
     }
 

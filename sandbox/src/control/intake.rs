@@ -13,8 +13,9 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::{Control, Work};
+use super::{Control, SERVICE_LABEL, Work};
 use crate::cache::{Kept, Key};
+use crate::objects::has_all;
 
 /// A watch that failed is tried again after this long.
 const WATCH_RETRY: Duration = Duration::from_millis(500);
@@ -130,14 +131,33 @@ impl Control {
     pub(super) fn saw_pod(&mut self, meta: &ObjectMeta) {
         self.work.insert(Work::Pod(Key::of(meta)));
         self.note_owners(meta);
-        let namespace = meta.namespace.as_deref().unwrap_or_default();
-        let services: Vec<Key> = self
-            .cache()
-            .services
-            .in_namespace(namespace)
-            .map(|s| Key::of(&s.metadata))
-            .collect();
+        let services = self.services_of(meta);
         self.work.extend(services.into_iter().map(Work::Endpoints));
+    }
+
+    /// The Services that choose a pod, and those whose endpoints still name it.
+    fn services_of(&self, pod: &ObjectMeta) -> Vec<Key> {
+        let namespace = pod.namespace.as_deref().unwrap_or_default();
+        let cache = self.cache();
+        let chosen = cache.services.in_namespace(namespace).filter(|service| {
+            let selector = service.spec.as_ref().and_then(|s| s.selector.as_ref());
+            selector.is_some_and(|wanted| has_all(wanted, pod.labels.as_ref()))
+        });
+        let names = |slice: &EndpointSlice| {
+            let mut pods = slice.endpoints.iter().filter_map(|e| e.target_ref.as_ref());
+            pods.any(|target| target.name == pod.name)
+        };
+        let naming = cache
+            .slices
+            .in_namespace(namespace)
+            .filter(|slice| names(slice));
+        let services =
+            naming.filter_map(|slice| slice.metadata.labels.as_ref()?.get(SERVICE_LABEL));
+        let named: Vec<Key> = services.map(|name| Key::new(namespace, name)).collect();
+        chosen
+            .map(|service| Key::of(&service.metadata))
+            .chain(named)
+            .collect()
     }
 
     fn saw_service(&mut self, meta: &ObjectMeta) {
@@ -148,7 +168,7 @@ impl Control {
         let service = meta
             .labels
             .as_ref()
-            .and_then(|labels| labels.get("kubernetes.io/service-name"));
+            .and_then(|labels| labels.get(SERVICE_LABEL));
         if let (Some(service), Some(namespace)) = (service, &meta.namespace) {
             self.work
                 .insert(Work::Endpoints(Key::new(namespace, service)));

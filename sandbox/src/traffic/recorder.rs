@@ -49,7 +49,7 @@ pub(super) struct Answer {
 }
 
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     mesh: Mesh,
     counters: BTreeMap<Labels, f64>,
     /// By labels, the metric's name without its suffix among them.
@@ -123,28 +123,55 @@ impl Recorder {
             .observe(v);
     }
 
-    /// Appends every counter as it stands now.
-    pub(super) fn record(&self, prometheus: &Prometheus) {
-        let put = |labels: &Labels, v: f64| {
-            if let Err(error) = prometheus.append(labels, v) {
-                tracing::debug!(%error, "Sample of simulated traffic refused.");
-            }
+    /// Appends every counter as it stands now; those of pods that are not there end.
+    pub(super) fn record(
+        &mut self,
+        prometheus: &Prometheus,
+        is_there: impl Fn(&str, &str) -> bool,
+    ) {
+        let is_live = |labels: &Labels| {
+            let pod = labels.get("kubernetes_pod_name");
+            pod.is_empty() || is_there(labels.get("kubernetes_namespace"), pod)
         };
+        let ended: Vec<Labels> = self
+            .histograms
+            .keys()
+            .filter(|labels| !is_live(labels))
+            .cloned()
+            .collect();
+        for labels in ended {
+            if let Some(histogram) = self.histograms.remove(&labels) {
+                each_series(&labels, &histogram, |labels, _| {
+                    put(prometheus, labels, promql::stale_nan())
+                });
+            }
+        }
         for (labels, v) in &self.counters {
-            put(labels, *v);
+            put(prometheus, labels, *v);
         }
         for (labels, histogram) in &self.histograms {
-            let named = |suffix: &str| {
-                let name = format!("{}{suffix}", labels.name());
-                labels.clone().with(promql::METRIC_NAME, &name)
-            };
-            for (le, count) in histogram.buckets() {
-                put(&named("_bucket").with("le", &le), as_f64(count));
-            }
-            put(&named("_sum"), histogram.sum);
-            put(&named("_count"), as_f64(histogram.count));
+            each_series(labels, histogram, |labels, v| put(prometheus, labels, v));
         }
     }
+}
+
+fn put(prometheus: &Prometheus, labels: &Labels, v: f64) {
+    // Two traffics that tick at the same instant write the same series; the second's counts are in its next tick.
+    if let Err(error) = prometheus.append(labels, v) {
+        tracing::debug!(%error, "Sample of simulated traffic refused.");
+    }
+}
+
+fn each_series(labels: &Labels, histogram: &Histogram, mut of: impl FnMut(&Labels, f64)) {
+    let named = |suffix: &str| {
+        let name = format!("{}{suffix}", labels.name());
+        labels.clone().with(promql::METRIC_NAME, &name)
+    };
+    for (le, count) in histogram.buckets() {
+        of(&named("_bucket").with("le", &le), as_f64(count));
+    }
+    of(&named("_sum"), histogram.sum);
+    of(&named("_count"), as_f64(histogram.count));
 }
 
 fn gateway(namespace: &str, service: &str, code: u16) -> Labels {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sandbox::{GitServer, Repository};
+use sandbox::{GitServer, Repository, Sha};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -45,6 +45,21 @@ fn the_same_commits_have_the_same_ids() {
     assert_ne!(first, second);
 }
 
+/// Five commits on main, a branch and two kinds of tag; gives the first and the last commit.
+fn filled(repository: &Repository, big: &str) -> (Sha, Sha) {
+    let first = files(&[("a.txt", "1\n"), ("deploy/x.yaml", big)]);
+    let first = repository.commit("main", &first, "first").unwrap();
+    for n in 2..=5 {
+        let next = files(&[("a.txt", &format!("{n}\n")), ("deploy/x.yaml", "x: 1\n")]);
+        repository.commit("main", &next, "next").unwrap();
+    }
+    let head = repository.resolve("refs/heads/main").unwrap();
+    repository.tag("v1.0.0", first).unwrap();
+    repository.tag_annotated("v1.1.0", head, "release").unwrap();
+    repository.set_branch("stable", first).unwrap();
+    (first, head)
+}
+
 #[tokio::test]
 async fn clones_fetches_and_tags_over_both_protocols() {
     let at = tempfile::tempdir().unwrap();
@@ -57,121 +72,66 @@ async fn clones_fetches_and_tags_over_both_protocols() {
     let url = format!("http://{}/org/app.git", listener.local_addr().unwrap());
     let task = server.serve(listener);
     let big = "0123456789abcdef".repeat(20_000);
-    let first = repository
-        .commit(
-            "main",
-            &files(&[("a.txt", "1\n"), ("deploy/x.yaml", &big)]),
-            "first",
-        )
-        .unwrap();
-    for n in 2..=5 {
-        let text = format!("{n}\n");
-        repository
-            .commit(
-                "main",
-                &files(&[("a.txt", &text), ("deploy/x.yaml", "x: 1\n")]),
-                "next",
-            )
-            .unwrap();
-    }
-    let head = repository.resolve("refs/heads/main").unwrap();
-    repository.tag("v1.0.0", first).unwrap();
-    repository.tag_annotated("v1.1.0", head, "release").unwrap();
-    repository.set_branch("stable", first).unwrap();
+    let (first, head) = filled(&repository, &big);
+    let (first, head) = (first.to_string(), head.to_string());
     for version in ["0", "2"] {
-        let protocol = format!("protocol.version={version}");
-        let dir = |name: &str| {
-            at.path()
-                .join(format!("{name}{version}"))
-                .to_string_lossy()
-                .into_owned()
-        };
-        let run = |args: Vec<String>| {
-            let protocol = protocol.clone();
-            let at = at.path().to_owned();
-            async move {
-                let mut all = vec!["-c", protocol.as_str()];
-                all.extend(args.iter().map(String::as_str));
-                git(&at, &all)
-                    .await
-                    .unwrap_or_else(|error| panic!("git {args:?}: {error}"))
-            }
-        };
-        let words = |text: String| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        run(words(format!("clone -q {url} {}", dir("full")))).await;
-        let full = dir("full");
-        run(words(format!("-C {full} fsck --strict"))).await;
-        assert_eq!(
-            run(words(format!("-C {full} rev-parse HEAD"))).await,
-            head.to_string()
-        );
-        assert_eq!(
-            run(words(format!("-C {full} rev-list --count HEAD"))).await,
-            "5"
-        );
-        assert_eq!(
-            run(words(format!("-C {full} rev-parse v1.1.0^{{commit}}"))).await,
-            head.to_string()
-        );
-        assert_eq!(
-            run(words(format!("-C {full} rev-parse origin/stable"))).await,
-            first.to_string()
-        );
-        assert_eq!(
-            run(words(format!("-C {full} show v1.0.0:deploy/x.yaml"))).await,
-            big
-        );
-        run(words(format!(
-            "clone -q --depth 1 {url} {}",
-            dir("shallow")
-        )))
-        .await;
-        let shallow = dir("shallow");
-        assert_eq!(
-            run(words(format!("-C {shallow} rev-list --count HEAD"))).await,
-            "1"
-        );
-        run(words(format!(
-            "-C {shallow} fetch -q --depth 3 origin main"
-        )))
-        .await;
-        assert_eq!(
-            run(words(format!("-C {shallow} rev-list --count FETCH_HEAD"))).await,
-            "3"
-        );
-        run(words(format!(
-            "-C {shallow} fetch -q --unshallow origin main"
-        )))
-        .await;
-        assert_eq!(
-            run(words(format!("-C {shallow} rev-list --count HEAD"))).await,
-            "5"
-        );
-        run(words(format!(
-            "clone -q --depth 1 --branch v1.0.0 {url} {}",
-            dir("tag")
-        )))
-        .await;
-        assert_eq!(
-            run(words(format!("-C {} rev-parse HEAD", dir("tag")))).await,
-            first.to_string()
-        );
-        let more = format!("later {version}\n");
-        let later = repository
-            .commit("feature", &files(&[("a.txt", &more)]), "later")
-            .unwrap();
-        run(words(format!("-C {full} fetch -q origin"))).await;
-        assert_eq!(
-            run(words(format!("-C {full} rev-parse origin/feature"))).await,
-            later.to_string()
-        );
-        run(words(format!("-C {full} fsck --strict"))).await;
-        let listed = run(words(format!("ls-remote {url} refs/heads/*"))).await;
-        assert_eq!(listed.lines().count(), 3, "{listed}");
+        let later = files(&[("a.txt", &format!("later {version}\n"))]);
+        let before = [
+            ("clone -q URL full", ""),
+            ("-C full fsck --strict", ""),
+            ("-C full rev-parse HEAD", &head),
+            ("-C full rev-list --count HEAD", "5"),
+            ("-C full rev-parse v1.1.0^{commit}", &head),
+            ("-C full rev-parse origin/stable", &first),
+            ("-C full show v1.0.0:deploy/x.yaml", &big),
+            ("clone -q --depth 1 URL shallow", ""),
+            ("-C shallow rev-list --count HEAD", "1"),
+            ("-C shallow fetch -q --depth 3 origin main", ""),
+            ("-C shallow rev-list --count FETCH_HEAD", "3"),
+            ("-C shallow fetch -q --unshallow origin main", ""),
+            ("-C shallow rev-list --count HEAD", "5"),
+            ("-C shallow fsck --strict", ""),
+            ("clone -q --depth 1 --branch v1.0.0 URL tag", ""),
+            ("-C tag rev-parse HEAD", &first),
+        ];
+        check(at.path(), version, &url, &before).await;
+        let feature = repository
+            .commit("feature", &later, "later")
+            .unwrap()
+            .to_string();
+        let after = [
+            ("-C full fetch -q origin", ""),
+            ("-C full rev-parse origin/feature", &feature),
+            ("-C full fsck --strict", ""),
+            (
+                "ls-remote -q URL refs/heads/feature",
+                &format!("{feature}\trefs/heads/feature"),
+            ),
+        ];
+        check(at.path(), version, &url, &after).await;
     }
     let missing = git(at.path(), &["ls-remote", &url.replace("app", "none")]).await;
     assert!(missing.unwrap_err().contains("not found"));
     task.abort();
+}
+
+/// Runs each `git` command and compares what it prints; an empty text is not compared.
+async fn check(at: &Path, version: &str, url: &str, steps: &[(&str, &str)]) {
+    let dir = at.join(version);
+    std::fs::create_dir_all(&dir).unwrap();
+    let protocol = format!("protocol.version={version}");
+    for (step, want) in steps {
+        let step = step.replace("URL", url);
+        let mut args = vec!["-c", protocol.as_str()];
+        args.extend(step.split(' '));
+        let got = git(&dir, &args)
+            .await
+            .unwrap_or_else(|error| panic!("git {step}: {error}"));
+        assert!(
+            want.is_empty() || got == *want,
+            "git {step} over protocol {version} printed {got:.200}"
+        );
+    }
 }
 
 #[test]
