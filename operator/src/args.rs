@@ -115,7 +115,7 @@ pub struct Args {
     #[arg(long, hide = true, default_value = "false", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", action = ArgAction::Set, value_parser = go_bool)]
     pub zap_replace_globals: bool,
-    /// Folder of kept artifacts; empty: GitOps controllers keep them in a temporary folder.
+    /// Folder of kept artifacts; empty: the GitOps controllers do not run.
     #[arg(long, default_value = "")]
     pub storage_path: String,
     /// Address on which artifacts are served.

@@ -148,7 +148,9 @@ pub async fn reconcile(
     key: &Key,
     mut woken: watch::Receiver<u64>,
 ) -> Option<DateTime<Utc>> {
-    count_canaries(ctx, key);
+    if !ctx.memory().contains_key(key) {
+        count_canaries(ctx, key);
+    }
     let mut subject = match subject::read(&ctx.caches, &ctx.defaults, key) {
         Reading::Gone => return forget(ctx, key),
         Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
@@ -298,7 +300,10 @@ async fn stall_round(
 
 /// Forgets a deleted Canary.
 fn forget(ctx: &Context, key: &Key) -> Option<DateTime<Utc>> {
+    count_canaries(ctx, key);
     ctx.caches.relations.remove(key);
+    ctx.agreed
+        .sweep(|service| ctx.caches.services.read(service, |_| ()).is_some());
     if let Some(memory) = ctx.memory().remove(key) {
         ctx.metrics.forget(&key.namespace, &memory.target);
     }

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod digest;
 pub mod error;
 pub mod events;
+pub mod gitops;
 mod json;
 pub mod lease;
 pub mod metrics;

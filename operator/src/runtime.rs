@@ -17,6 +17,7 @@ use crate::admin::{self, AdminError};
 use crate::canary::act::Writer;
 use crate::canary::{Context, reconcile};
 use crate::clock::Clock;
+use crate::gitops::{self, GitOpsError};
 use crate::lease::{Elector, LeaseError};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
@@ -38,6 +39,9 @@ pub enum RunError {
     /// Leadership ended.
     #[error(transparent)]
     Lease(#[from] LeaseError),
+    /// The GitOps controllers did not start.
+    #[error(transparent)]
+    GitOps(#[from] GitOpsError),
 }
 
 /// Runs until `shutdown`, or until leadership is lost.
@@ -78,10 +82,7 @@ pub async fn run(
         tasks.clone(),
     );
     let result = match &mut elector {
-        None => {
-            controllers.await;
-            Ok(())
-        }
+        None => controllers.await,
         Some(elector) => lead(controllers, elector, &shutdown, &ended).await,
     };
     ended.cancel();
@@ -97,7 +98,7 @@ pub async fn run(
 
 /// Runs the controllers while the lease is held; gives it back only when they have ended.
 async fn lead(
-    controllers: impl Future<Output = ()>,
+    controllers: impl Future<Output = Result<(), RunError>>,
     elector: &mut Elector,
     shutdown: &CancellationToken,
     ended: &CancellationToken,
@@ -110,18 +111,54 @@ async fn lead(
         kept
     };
     let work = async {
-        tokio::select! {
-            () = controllers => {}
-            () = shutdown.cancelled() => {}
-        }
+        let worked = tokio::select! {
+            worked = controllers => worked,
+            () = shutdown.cancelled() => Ok(()),
+        };
         ended.cancel();
         done.cancel();
+        worked
     };
-    let (kept, ()) = tokio::join!(keep, work);
-    kept.map_err(RunError::from)
+    let (kept, worked) = tokio::join!(keep, work);
+    kept?;
+    worked
 }
 
+/// The canary controller, and the GitOps controllers where they are wanted.
 async fn controllers(
+    settings: Settings,
+    client: kube::Client,
+    clock: Clock,
+    outbound: Arc<dyn analysis::Outbound>,
+    metrics: Arc<Metrics>,
+    ended: CancellationToken,
+    tasks: TaskTracker,
+) -> Result<(), RunError> {
+    let (storage, shared) = (settings.storage.clone(), settings.clone());
+    let canaries = canaries(
+        settings,
+        client.clone(),
+        clock,
+        outbound,
+        metrics,
+        ended.clone(),
+        tasks,
+    );
+    let Some(storage) = storage else {
+        canaries.await;
+        return Ok(());
+    };
+    let gitops = async {
+        let ran = gitops::run(&shared, &storage, client, clock, ended.clone()).await;
+        // One without the other would look healthy and do half.
+        ended.cancel();
+        ran
+    };
+    let ((), ran) = tokio::join!(canaries, gitops);
+    Ok(ran?)
+}
+
+async fn canaries(
     settings: Settings,
     client: kube::Client,
     clock: Clock,

@@ -57,8 +57,8 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How to reach the cluster.
     pub cluster: Cluster,
-    /// Where artifacts are kept and served.
-    pub storage: Storage,
+    /// Where artifacts are kept and served; none: the GitOps controllers do not run.
+    pub storage: Option<Storage>,
 }
 
 /// The operator-wide receivers of alerts.
@@ -96,8 +96,8 @@ pub struct Cluster {
 /// Where artifacts are kept and served.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    /// Folder; none: a temporary one.
-    pub path: Option<PathBuf>,
+    /// Folder.
+    pub path: PathBuf,
     /// Where to listen.
     pub addr: SocketAddr,
     /// `host:port` under which others reach it; none: the address listened on.
@@ -169,6 +169,15 @@ pub enum SettingsError {
         "flag -kubeconfig-service-mesh is {0:?}: routing objects in another cluster are not supported; remove it"
     )]
     ServiceMeshCluster(String),
+}
+
+impl TryFrom<Args> for Settings {
+    type Error = SettingsError;
+
+    /// Reads flags and this process's environment.
+    fn try_from(args: Args) -> Result<Self, SettingsError> {
+        Self::parse(&args, &|name| std::env::var(name).ok())
+    }
 }
 
 impl Settings {
@@ -246,7 +255,7 @@ fn alerts(args: &Args, env: &dyn Fn(&str) -> Option<String>) -> Alerts {
     }
 }
 
-fn storage(args: &Args) -> Result<Storage, SettingsError> {
+fn storage(args: &Args) -> Result<Option<Storage>, SettingsError> {
     // Go's listen addresses may leave the host out.
     let listen = match args.storage_addr.strip_prefix(':') {
         Some(port) => format!("0.0.0.0:{port}"),
@@ -257,11 +266,11 @@ fn storage(args: &Args) -> Result<Storage, SettingsError> {
         value: args.storage_addr.clone(),
         choice: "an address such as \":9090\" or \"127.0.0.1:9090\"",
     })?;
-    Ok(Storage {
-        path: given(&args.storage_path).map(PathBuf::from),
+    Ok(given(&args.storage_path).map(|path| Storage {
+        path: PathBuf::from(path),
         addr,
         adv_addr: given(&args.storage_adv_addr),
-    })
+    }))
 }
 
 fn log_level(word: &str) -> Result<LogLevel, SettingsError> {

@@ -26,9 +26,9 @@ impl Agreed {
         self.lock().insert(key, hash(pair));
     }
 
-    /// Forgets an object.
-    pub(super) fn forget(&self, key: &Key) {
-        self.lock().remove(key);
+    /// Forgets objects that are gone.
+    pub(super) fn sweep(&self, is_there: impl Fn(&Key) -> bool) {
+        self.lock().retain(|key, _| is_there(key));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, u64>> {

@@ -4,6 +4,7 @@
 //! answers about an old version are worth nothing. It judges no answer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use analysis::{Flavour, PrometheusServer, Resolved, TemplateRef, Unusable};
 use chrono::{DateTime, Utc};
@@ -26,6 +27,9 @@ use crate::world::store::Known;
 const ROUNDS_MAX: usize = 256;
 /// Where checks go if the address of `metricsServer` is no URL: nowhere, with an error that says so.
 const NOWHERE: &str = "http://metrics-server.invalid";
+
+/// Time the first list of MetricTemplates may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How the asking ended.
 pub(super) enum Asked {
@@ -204,7 +208,8 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
         name: reference.name.clone(),
     };
     let store = ctx.caches.raw(&kind::metric_template());
-    store.ready().await;
+    // If the list never comes, the template counts as missing: the check is unknown, not failed.
+    let _ = tokio::time::timeout(LIST_TIMEOUT, store.ready()).await;
     let Known::Present(seen) = store.get(&key) else {
         return Err(missing());
     };

@@ -27,6 +27,9 @@ impl ConfigKind {
     }
 }
 
+/// Checksums kept before those of vanished objects are looked for.
+const SWEEP_AT: usize = 1024;
+
 /// Checksums by kind and object.
 #[derive(Default)]
 pub(super) struct Configs(Mutex<HashMap<(ConfigKind, Key), Checked>>);
@@ -92,8 +95,17 @@ impl Configs {
             version: str_at(&object, "/metadata/resourceVersion").into(),
             checksum: checksum.as_deref().map(Box::from),
         };
-        self.lock().insert(place, checked);
+        self.keep(ctx, place, checked);
         Ok(checksum)
+    }
+
+    /// Keeps a checksum; those of objects that are gone go when the map has grown.
+    fn keep(&self, ctx: &Context, place: (ConfigKind, Key), checked: Checked) {
+        let mut all = self.lock();
+        if all.len() >= SWEEP_AT && all.len().is_power_of_two() {
+            all.retain(|(kind, key), _| ctx.caches.configs(*kind).read(key, |_| ()).is_some());
+        }
+        all.insert(place, checked);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<(ConfigKind, Key), Checked>> {
