@@ -1,23 +1,27 @@
-//! Watches and status against a small API server in the test.
+//! Watches, changes and status against a small API server in the test.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use gateway::Bound;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::support::{Backend, route, service, settings, to, until};
 
 type Objects = Arc<Mutex<BTreeMap<String, Value>>>;
 
-/// Lists objects by plural, keeps watches open and silent, takes status patches.
+/// Lists objects by plural, takes status patches, keeps watches open and silent; on `gone`
+/// the watch of EndpointSlices tells that they were deleted.
 async fn serve(
     objects: Objects,
+    gone: Arc<Notify>,
     writes: Arc<Mutex<Vec<(String, Value)>>>,
     request: Request<Body>,
 ) -> Result<Response<BoxBody<Bytes, std::convert::Infallible>>, std::convert::Infallible> {
@@ -37,10 +41,26 @@ async fn serve(
         ));
     }
     if is_watch {
-        let silent =
-            futures::stream::pending::<Result<http_body::Frame<Bytes>, std::convert::Infallible>>();
+        let is_slices = path.ends_with("endpointslices");
+        let event = async move {
+            gone.notified().await;
+            let slice = objects
+                .lock()
+                .unwrap()
+                .values()
+                .find(|object| object["kind"] == "EndpointSlice")
+                .cloned();
+            let line = format!("{}\n", json!({"type": "DELETED", "object": slice}));
+            Ok(http_body::Frame::data(Bytes::from(line)))
+        };
+        let events = futures::stream::once(event).chain(futures::stream::pending());
+        let events = if is_slices {
+            events.left_stream()
+        } else {
+            futures::stream::pending().right_stream()
+        };
         return Ok(Response::new(BodyExt::boxed(StreamBody::new(SyncStream(
-            silent,
+            Mutex::new(Box::pin(events)),
         )))));
     }
     if path.ends_with("referencegrants") {
@@ -66,8 +86,8 @@ async fn serve(
     Ok(Response::new(Full::from(list.to_string()).boxed()))
 }
 
-/// A stream that is never polled from two threads at once may be called `Sync`.
-struct SyncStream<S>(S);
+/// A stream behind a lock, because the body must be `Sync`.
+struct SyncStream<S>(Mutex<S>);
 
 impl<S: futures::Stream + Unpin> futures::Stream for SyncStream<S> {
     type Item = S::Item;
@@ -76,7 +96,7 @@ impl<S: futures::Stream + Unpin> futures::Stream for SyncStream<S> {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<S::Item>> {
-        std::pin::Pin::new(&mut self.0).poll_next(cx)
+        std::pin::Pin::new(self.0.get_mut().unwrap()).poll_next(cx)
     }
 }
 
@@ -96,8 +116,17 @@ async fn routes_of_the_cluster_are_served_and_told() {
     }
     let writes: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
     let (objects, seen) = (Arc::clone(&objects), Arc::clone(&writes));
+    let gone = Arc::new(Notify::new());
+    let told_gone = Arc::clone(&gone);
     let service = kube::client::ClientBuilder::new(
-        tower::service_fn(move |request| serve(Arc::clone(&objects), Arc::clone(&seen), request)),
+        tower::service_fn(move |request| {
+            serve(
+                Arc::clone(&objects),
+                Arc::clone(&told_gone),
+                Arc::clone(&seen),
+                request,
+            )
+        }),
         "default",
     )
     .build();
@@ -148,6 +177,14 @@ async fn routes_of_the_cluster_are_served_and_told() {
         ]
     );
     assert_eq!(writes[1].1["status"]["listeners"][0]["attachedRoutes"], 1);
+    gone.notify_one();
+    let refused = async {
+        let url: http::Uri = format!("http://{address}/").parse().unwrap();
+        while client.get(url.clone()).await.unwrap().status() != 503 {}
+    };
+    tokio::time::timeout(Duration::from_secs(5), refused)
+        .await
+        .unwrap();
     drop(client);
     stop.cancel();
     task.await.unwrap();
