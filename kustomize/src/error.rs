@@ -6,7 +6,7 @@
 pub struct BuildError {
     file: String,
     field: String,
-    fault: Fault,
+    fault: Box<Fault>,
 }
 
 struct Place<'a> {
@@ -114,7 +114,7 @@ impl BuildError {
         Self {
             file: file.to_owned(),
             field: field.to_owned(),
-            fault,
+            fault: Box::new(fault),
         }
     }
 

@@ -54,9 +54,11 @@ pub(crate) fn visit(
     visit: &mut Visit<'_>,
 ) -> Result<(), Fault> {
     let parts = split(path);
-    descend(json, &parts, create, visit).map_err(|fault| match fault {
-        Fault::BadValue(why) => Fault::BadValue(format!("field {path:?}: {why}")),
-        other => other,
+    descend(json, &parts, create, visit).map_err(|fault| {
+        if let Fault::BadValue(why) = fault {
+            return Fault::BadValue(format!("field {path:?}: {why}"));
+        }
+        fault
     })
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Kustomization {
     pub(crate) images: Vec<Image>,
     pub(crate) image_tags: Vec<Image>,
     pub(crate) replicas: Vec<Replica>,
+    pub(crate) replacements: Vec<Replacement>,
     pub(crate) config_map_generator: Vec<Generator>,
     pub(crate) secret_generator: Vec<Generator>,
     pub(crate) generator_options: Option<GeneratorOptions>,
@@ -131,6 +132,48 @@ pub(crate) struct Replica {
     pub(crate) count: i64,
 }
 
+/// An entry of `replacements`, or of a file that one names.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Replacement {
+    pub(crate) path: String,
+    pub(crate) source: Option<ReplacementSource>,
+    pub(crate) source_value: Option<String>,
+    pub(crate) targets: Vec<ReplacementTarget>,
+}
+
+/// Where a replacement reads.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct ReplacementSource {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) field_path: String,
+    pub(crate) options: Option<FieldOptions>,
+}
+
+/// Where a replacement writes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct ReplacementTarget {
+    pub(crate) select: Option<Selector>,
+    pub(crate) reject: Vec<Selector>,
+    pub(crate) field_paths: Vec<String>,
+    pub(crate) options: Option<FieldOptions>,
+}
+
+/// Which part of a field, and whether to make it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FieldOptions {
+    pub(crate) delimiter: String,
+    pub(crate) index: i64,
+    pub(crate) create: bool,
+}
+
 /// An entry of `configMapGenerator` or `secretGenerator`.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -188,10 +231,9 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "openapi",
         "a custom schema would change how lists merge; remove it",
     ),
-    ("replacements", "write the values with patches"),
     (
         "vars",
-        "deprecated by kustomize; write the values with patches",
+        "deprecated by kustomize; use replacements or patches",
     ),
     (
         "crds",

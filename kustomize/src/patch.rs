@@ -13,7 +13,7 @@ use crate::kustomization::{Patch, PatchOptions, Selector};
 use crate::limits::Limits;
 use crate::read;
 use crate::resource::Resource;
-use selector::Matcher;
+pub(crate) use selector::Matcher;
 
 /// What a patch text turned out to be.
 enum Body {

@@ -3,6 +3,7 @@
 mod images;
 mod labels;
 mod names;
+mod replacements;
 
 use serde_json::Value;
 
@@ -41,6 +42,7 @@ pub(crate) fn run(
         images::run(&mut resources, image)
             .map_err(|fault| layer.at(&format!("images[{at}]"), fault))?;
     }
+    replacements::run(builder, layer, &mut resources)?;
     Ok(resources)
 }
 

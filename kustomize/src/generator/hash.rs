@@ -55,7 +55,7 @@ fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(object) => {
             let mut pairs: Vec<_> = object.iter().collect();
-            pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+            pairs.sort_by_key(|(key, _)| *key);
             out.push('{');
             for (at, (key, value)) in pairs.into_iter().enumerate() {
                 if at > 0 {

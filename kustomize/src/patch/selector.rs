@@ -9,7 +9,7 @@ use crate::kustomization::Selector;
 use crate::resource::Resource;
 
 /// A compiled target.
-pub(super) struct Matcher {
+pub(crate) struct Matcher {
     group: Option<Regex>,
     version: Option<Regex>,
     kind: Option<Regex>,
@@ -34,7 +34,7 @@ impl Matcher {
     ///
     /// # Errors
     /// Bad regular expressions and selectors.
-    pub(super) fn new(target: &Selector) -> Result<Self, Fault> {
+    pub(crate) fn new(target: &Selector) -> Result<Self, Fault> {
         let Selector {
             group,
             version,
@@ -57,7 +57,7 @@ impl Matcher {
 
     /// True when every part matches; name and namespace may be the original
     /// or the present ones.
-    pub(super) fn matches(&self, resource: &Resource) -> bool {
+    pub(crate) fn matches(&self, resource: &Resource) -> bool {
         let fits =
             |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
         let present = resource.id();
@@ -70,6 +70,29 @@ impl Matcher {
             && fits(&self.kind, &present.gvk.kind)
             && either(&self.name, |id| &id.name)
             && either(&self.namespace, |id| &id.namespace)
+            && all_hold(&self.labels, resource, "labels")
+            && all_hold(&self.annotations, resource, "annotations")
+    }
+}
+
+impl Matcher {
+    /// As [`Matcher::matches`] for a replacement: any identity that the object
+    /// ever had may match, as a whole.
+    pub(crate) fn matches_any_id(&self, resource: &Resource) -> bool {
+        let fits =
+            |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
+        let is = |id: &Id, namespace: &str| {
+            fits(&self.group, &id.gvk.group)
+                && fits(&self.version, &id.gvk.version)
+                && fits(&self.kind, &id.gvk.kind)
+                && fits(&self.name, &id.name)
+                && fits(&self.namespace, namespace)
+        };
+        (is(&resource.id(), resource.namespace())
+            || resource
+                .previous_ids()
+                .iter()
+                .any(|id| is(id, &id.namespace)))
             && all_hold(&self.labels, resource, "labels")
             && all_hold(&self.annotations, resource, "annotations")
     }

@@ -159,7 +159,9 @@ fn refuses_what_it_does_not_have() {
     );
     check_kustomization(
         "secretGenerator: [{name: x, literals: hunter2}]",
-        &expect!["failed to build: top/kustomization.yaml: secretGenerator: invalid type: a string, expected a sequence"],
+        &expect![
+            "failed to build: top/kustomization.yaml: secretGenerator: invalid type: a string, expected a sequence"
+        ],
     );
     check_kustomization(
         "namePrefix: 5",
@@ -173,6 +175,10 @@ fn refuses_what_it_does_not_have() {
             "failed to build: top/kustomization.yaml: images: unknown field `newtag`, expected one of `name`, `newName`, `tagSuffix`, `newTag`, `digest`"
         ],
     );
+}
+
+#[test]
+fn refuses_bad_kustomizations() {
     check_kustomization(
         "kind: Component",
         &expect![[
@@ -265,10 +271,13 @@ fn refuses_bad_objects() {
     );
 }
 
+fn check_on_config_map(text: &str, expected: &Expect) {
+    check_kustomization(&format!("resources: [cm.yaml]\n{text}"), expected);
+}
+
 #[test]
 fn refuses_bad_changes() {
-    let on = |text: &str| format!("resources: [cm.yaml]\n{text}");
-    let check = |text: &str, expected: &Expect| check_kustomization(&on(text), expected);
+    let check = |text: &str, expected: &Expect| check_on_config_map(text, expected);
     check(
         "patches: [{}]",
         &expect!["failed to build: top/kustomization.yaml: patches[0]: patch or path is missing"],
@@ -321,6 +330,11 @@ fn refuses_bad_changes() {
             r#"failed to build: top/kustomization.yaml: patches[0]: cannot patch v1/ConfigMap "cm" in "default": data: $patch is "x", must be merge, replace or delete"#
         ]],
     );
+}
+
+#[test]
+fn refuses_bad_generators() {
+    let check = |text: &str, expected: &Expect| check_on_config_map(text, expected);
     check(
         "replicas: [{name: cm, count: 1}]",
         &expect![[
@@ -379,6 +393,33 @@ fn refuses_bad_changes() {
             r#"failed to build: top/kustomization.yaml: labels[0]: field "data/a/b": a map or list is wanted where "b" is looked for, not a scalar"#
         ]],
     );
+}
+
+#[test]
+fn refuses_bad_replacements() {
+    let check = |text: &str, expected: &Expect| {
+        check_on_config_map(&format!("replacements: [{text}]"), expected);
+    };
+    check("{}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: source is missing"]);
+    check("{source: {name: cm}}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: targets are missing"]);
+    check(
+        "{source: {name: gone}, targets: [{select: {name: cm}}]}",
+        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: nothing matches source "gone" of kind """#]],
+    );
+    check(
+        "{source: {name: cm, fieldPath: data.x}, targets: [{select: {name: cm}}]}",
+        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x""#]],
+    );
+    check(
+        "{source: {name: cm}, targets: [{select: {name: cm}, fieldPaths: [data.x]}]}",
+        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x"; options.create makes it"#]],
+    );
+    check(
+        "{source: {name: cm}, targets: [{select: {name: cm}, fieldPaths: [data.a.b]}]}",
+        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: "b" is looked for in a scalar; paths into text are not followed"#]],
+    );
+    check("{source: {name: cm}, targets: [{}]}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: a target needs select"]);
+    check("{path: ../../x}", &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: path "../../x" leaves the root of the source; only files and folders of the same source can be used"#]]);
 }
 
 #[test]
