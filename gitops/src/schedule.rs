@@ -95,7 +95,7 @@ mod tests {
     fn delays_double_and_stop() {
         let attempts = Attempts::default();
         let key = Key::new("a", "b");
-        let mut next = || {
+        let next = || {
             attempts
                 .failed(&key, Duration::from_millis(750), Duration::from_secs(900))
                 .as_millis()

@@ -27,6 +27,8 @@ pub(super) const HEALTHY: &str = "Healthy";
 pub(super) const REVISION_KEY: &str = "kustomize.toolkit.fluxcd.io/revision";
 const SUCCEEDED: &str = "ReconciliationSucceeded";
 const HISTORY_MAX: usize = 5;
+/// Flux's default: without it, kstatus would take a new object for a finished one.
+const NEVER_OBSERVED: i64 = -1;
 
 /// What a pass did.
 pub(super) enum Done {
@@ -215,6 +217,8 @@ fn fail(effect: &mut Effect, failure: &Failure, generation: Option<i64>, now: Da
     // AccessDenied may pass without a change of the spec: a flag decides it.
     if failure.is_stalled() && failure.reason != "AccessDenied" {
         status.observed_generation = generation;
+    } else if status.observed_generation.is_none() {
+        status.observed_generation = Some(NEVER_OBSERVED);
     }
     if failure.is_told {
         let mut note = Note::warning(failure.reason, failure.message.clone());

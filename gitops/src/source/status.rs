@@ -26,6 +26,8 @@ const FETCH_FAILED: &str = "FetchFailed";
 const STORAGE_FAILED: &str = "StorageOperationFailed";
 const REVISION_KEY: &str = "source.toolkit.fluxcd.io/revision";
 const DIGEST_KEY: &str = "source.toolkit.fluxcd.io/digest";
+/// Flux's default: without it, kstatus would take a new object for a finished one.
+const NEVER_OBSERVED: i64 = -1;
 /// Characters of the commit subject that the event shows.
 const SUBJECT_CHARS_MAX: usize = 50;
 /// Reasons of errors of the storage, as against those of the upstream.
@@ -206,6 +208,8 @@ fn fail(
     edit.sort();
     if failure.is_stalled() {
         status.observed_generation = generation;
+    } else if status.observed_generation.is_none() {
+        status.observed_generation = Some(NEVER_OBSERVED);
     }
 }
 

@@ -104,9 +104,9 @@ fn variables_retype_scalars_and_can_be_switched_off() {
         &[("a.yaml", MAP)],
         json!({}),
         &[("v", "]marker: [")],
-        &expect![[
-            r#"{"apiVersion":"v1","data":{"k":"]marker: ["},"kind":"ConfigMap","metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"app","kustomize.toolkit.fluxcd.io/namespace":"ns"},"name":"a"}}"#
-        ]],
+        &expect![
+            "BuildFailed: post build failed for 'v1/ConfigMap/a': with the variables put in it is no single YAML object; quote the values"
+        ],
     );
 }
 
