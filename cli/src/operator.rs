@@ -28,7 +28,9 @@ pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
         Form::Json
     };
     logs::start(&level(&args.log_level), form);
-    run(operator::Settings::try_from(args)?)
+    run(operator::Settings::parse(&args, &|name| {
+        std::env::var(name).ok()
+    })?)
 }
 
 #[tokio::main]
@@ -58,7 +60,7 @@ async fn run(settings: operator::Settings) -> Result<ExitCode> {
 }
 
 /// Hosts that flags name may be called wherever they are; those that objects name may not.
-fn egress(settings: &operator::Settings) -> analysis::Egress {
+pub(crate) fn egress(settings: &operator::Settings) -> analysis::Egress {
     let named = [
         Some(settings.metrics_server.as_str()),
         settings.event_webhook.as_deref(),
@@ -68,8 +70,8 @@ fn egress(settings: &operator::Settings) -> analysis::Egress {
         .flatten()
         .filter_map(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned));
     analysis::Egress {
+        is_loopback_allowed: settings.is_loopback_allowed,
         exempt_hosts: hosts.collect(),
-        ..analysis::Egress::default()
     }
 }
 

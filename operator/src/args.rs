@@ -124,6 +124,10 @@ pub struct Args {
     /// Address under which others reach the artifacts.
     #[arg(long, default_value = "")]
     pub storage_adv_addr: String,
+    /// Let addresses in objects lead to loopback: for an operator beside its servers.
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = ArgAction::Set, value_parser = go_bool)]
+    pub allow_loopback: bool,
     /// Print the version and end.
     #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", action = ArgAction::Set, value_parser = go_bool)]

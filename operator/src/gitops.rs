@@ -63,7 +63,10 @@ pub(crate) async fn run(
             path: storage.path.clone(),
             source,
         })?;
-    let network = HostNetwork::new(Egress::default()).map_err(GitOpsError::Network)?;
+    let egress = Egress {
+        is_loopback_allowed: settings.is_loopback_allowed,
+    };
+    let network = HostNetwork::new(egress).map_err(GitOpsError::Network)?;
     let own = gitops::Settings {
         namespace: settings.namespace.clone(),
         no_cross_namespace_refs: settings.is_cross_namespace_refused,

@@ -43,6 +43,8 @@ pub struct Settings {
     pub lease_namespace: Option<String>,
     /// Whether references to other namespaces are refused.
     pub is_cross_namespace_refused: bool,
+    /// Whether addresses in objects may lead to loopback.
+    pub is_loopback_allowed: bool,
     /// Where alerts go when a canary names no provider.
     pub alerts: Alerts,
     /// Receiver of every event.
@@ -218,6 +220,7 @@ impl Settings {
             ingress_class: given(&args.ingress_class),
             lease_namespace,
             is_cross_namespace_refused: args.no_cross_namespace_refs,
+            is_loopback_allowed: args.allow_loopback,
             alerts: alerts(args, env),
             event_webhook: env("EVENT_WEBHOOK_URL")
                 .and_then(|url| given(&url))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use apiserver::ApiServer;
 use kube::Client;
+use promql::Labels;
 use sandbox::{Options, Repository, Sandbox, Target, Workloads};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -171,9 +172,14 @@ async fn start_gateway(
     let metrics = bound
         .metrics_address()
         .context("the gateway serves no metrics")?;
-    sandbox
-        .prometheus()
-        .add_target("gateway", Target::new(metrics, "gateway"));
+    sandbox.prometheus().add_target(
+        "gateway",
+        Target {
+            address: metrics,
+            path: "/metrics".to_owned(),
+            labels: Labels::new(),
+        },
+    );
     let client = sandbox.client();
     tasks.push(tokio::spawn(async move {
         bound.run(client, stop.cancelled_owned()).await
@@ -194,13 +200,10 @@ fn start_operator(
         format!("-storage-path={}", artifacts.display()),
         "-storage-addr=127.0.0.1:0".to_owned(),
         "-port=0".to_owned(),
+        "-allow-loopback".to_owned(),
     ];
-    let settings = operator::Settings::try_from(operator::Args::parse_go(flags)?)?;
-    let egress = analysis::Egress {
-        is_loopback_allowed: true,
-        ..analysis::Egress::default()
-    };
-    let outbound = Arc::new(analysis::Network::new(egress)?);
+    let settings = operator::Settings::parse(&operator::Args::parse_go(flags)?, &|_| None)?;
+    let outbound = Arc::new(analysis::Network::new(crate::operator::egress(&settings))?);
     let client = sandbox.client();
     Ok(tokio::spawn(async move {
         if let Err(error) =

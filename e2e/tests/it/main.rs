@@ -13,11 +13,15 @@
 mod cluster;
 /// The main job on a real node.
 mod node;
+/// Queries answered in the process.
+mod outbound;
 /// Adapters against a real kube-apiserver.
 mod plane;
 /// Marks pods ready where no kubelet runs.
 mod pods;
 /// Programs that a test starts and ends.
 mod program;
+/// Random releases with faults, on virtual time.
+mod simulation;
 /// Users who ask again and again.
 mod users;

@@ -40,6 +40,7 @@ async fn node_from_commit_to_promoted_and_rolled_back() -> Result<()> {
         "operator",
         "-interval-min=1s",
         "-port=0",
+        "-allow-loopback",
         &metrics_server,
         "-storage-path",
         storage,

@@ -1,0 +1,380 @@
+//! Seeds: random releases, faults and crashes on virtual time.
+//!
+//! Safety is checked all the while: weights sum to 100, and no user is left without an answer.
+//! At the end the faults stop, and every release must have come to its right end.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use apiserver::{NoFaults, RandomFaults};
+use futures::TryStreamExt;
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::{WatchStreamExt, watcher};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sandbox::{Mesh, Options, Sandbox, TrafficOptions, Workloads};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::{get, wait_for_phase};
+use crate::outbound::InProcess;
+
+const NAMESPACE: &str = "test";
+const OPERATOR: &str = "sluice";
+
+/// Longest virtual time from the end of faults to the end of a release.
+const LIVENESS: Duration = Duration::from_secs(30 * 60);
+
+#[test]
+fn simulation() {
+    let number = |name: &str, default: u64| {
+        std::env::var(name)
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    let first = number("SLUICE_SEED", 1);
+    for seed in first..first + number("SLUICE_SEEDS", 20) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        if let Err(error) = runtime.block_on(Run::of(seed)) {
+            panic!("seed {seed}: {error:#}\nrun it again with: cargo x simulate --seed {seed}");
+        }
+    }
+}
+
+/// What a version does, and so how its release must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Version {
+    Good,
+    Failing,
+    Slow,
+    NeverReady,
+}
+
+impl Version {
+    fn any(rng: &mut StdRng) -> Self {
+        [
+            Self::Good,
+            Self::Good,
+            Self::Failing,
+            Self::Slow,
+            Self::NeverReady,
+        ][rng.random_range(0..5)]
+    }
+
+    fn annotation(self) -> &'static str {
+        match self {
+            Self::Good => "sandbox.sluice.dev/error-rate: '0'",
+            Self::Failing => "sandbox.sluice.dev/error-rate: '0.5'",
+            Self::Slow => "sandbox.sluice.dev/latency: 900ms",
+            Self::NeverReady => "sandbox.sluice.dev/ready: never",
+        }
+    }
+
+    fn phase(self) -> &'static str {
+        match self {
+            Self::Good => "Succeeded",
+            Self::Failing | Self::Slow | Self::NeverReady => "Failed",
+        }
+    }
+}
+
+/// One seed's cluster.
+struct Run {
+    rng: StdRng,
+    sandbox: Sandbox,
+    client: Client,
+    provider: &'static str,
+    operator: Option<Operator>,
+    broken: Arc<Mutex<Vec<String>>>,
+    _observer: JoinHandle<()>,
+}
+
+/// A running operator.
+struct Operator {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Run {
+    async fn of(seed: u64) -> Result<()> {
+        let mut run = Self::start(seed).await?;
+        run.release(1, Version::Good).await?;
+        wait_for_phase(
+            &run.client,
+            NAMESPACE,
+            "podinfo",
+            &["Initialized"],
+            LIVENESS,
+        )
+        .await?;
+        let mut options = TrafficOptions::new(run.mesh(), NAMESPACE, "podinfo");
+        options.seed = seed;
+        let traffic = run.sandbox.traffic(options);
+        let mut last_good = 1;
+        for number in 2..=run.rng.random_range(3..=4) {
+            let version = Version::any(&mut run.rng);
+            run.sandbox.api().set_faults(Arc::new(RandomFaults::new(
+                seed ^ number,
+                60,
+                Some(OPERATOR),
+            )));
+            run.release(number, version).await?;
+            run.trouble().await;
+            run.sandbox.api().set_faults(Arc::new(NoFaults));
+            run.settle(number, version).await?;
+            if version == Version::Good {
+                last_good = number;
+            }
+            let primary = get(
+                &run.client,
+                "apps/v1",
+                "Deployment",
+                NAMESPACE,
+                "podinfo-primary",
+            )
+            .await?;
+            let image = primary
+                .pointer("/spec/template/spec/containers/0/image")
+                .and_then(Value::as_str);
+            ensure!(
+                image == Some(&format!("example.test/podinfo:{last_good}")),
+                "after {number} ({version:?}) the primary runs {image:?}"
+            );
+        }
+        let counts = traffic.counts();
+        ensure!(
+            counts.unserved == 0,
+            "{} users got no answer: {counts:?}",
+            counts.unserved
+        );
+        ensure!(counts.requests > 0, "no user came");
+        let broken = run.broken.lock().unwrap();
+        ensure!(broken.is_empty(), "{}", broken.join("; "));
+        Ok(())
+    }
+
+    async fn start(seed: u64) -> Result<Self> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let options = Options {
+            seed,
+            workloads: Workloads::Simulated,
+            ..Options::default()
+        };
+        let sandbox = Sandbox::start(options).await?;
+        let provider = ["sluice", "gatewayapi:v1", "istio"][rng.random_range(0..3)];
+        for definition in api::crd::all() {
+            sandbox.load(&definition.to_string()).await?;
+        }
+        sandbox
+            .load(include_str!("../../../cli/src/demo/gateway-api.yaml"))
+            .await?;
+        sandbox.load(include_str!("../../crds/istio.yaml")).await?;
+        sandbox
+            .load(&format!(
+                "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
+            ))
+            .await?;
+        sandbox.load(&canary(provider)).await?;
+        let broken = Arc::new(Mutex::new(Vec::new()));
+        let observer = observe(sandbox.client(), provider, Arc::clone(&broken));
+        let client = sandbox.client();
+        let mut run = Self {
+            rng,
+            sandbox,
+            client,
+            provider,
+            operator: None,
+            broken,
+            _observer: observer,
+        };
+        run.start_operator()?;
+        Ok(run)
+    }
+
+    fn mesh(&self) -> Mesh {
+        match self.provider {
+            "istio" => Mesh::Istio,
+            "sluice" => Mesh::Sluice,
+            _ => Mesh::GatewayApi,
+        }
+    }
+
+    fn start_operator(&mut self) -> Result<()> {
+        let flags = [
+            "operator",
+            "-metrics-server=http://prometheus.test",
+            "-port=0",
+            "-storage-addr=127.0.0.1:0",
+        ];
+        let settings = operator::Settings::parse(
+            &operator::Args::parse_go(flags.map(str::to_owned))?,
+            &|_| None,
+        )?;
+        let settings = operator::Settings {
+            admin: None,
+            ..settings
+        };
+        let clock = operator::Clock::starting_at(self.sandbox.clock().now());
+        let outbound = Arc::new(InProcess(self.sandbox.prometheus().clone()));
+        let client = self.sandbox.api().client_as(OPERATOR, "default");
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let _ = operator::run(settings, client, clock, outbound, stopped).await;
+        });
+        self.operator = Some(Operator { stop, task });
+        Ok(())
+    }
+
+    async fn release(&self, number: u64, version: Version) -> Result<()> {
+        self.sandbox
+            .load(&deployment(number, version))
+            .await
+            .map(|_| ())
+            .context("failed to release")
+    }
+
+    /// Some virtual minutes with faults, in which the operator may crash and start again.
+    async fn trouble(&mut self) {
+        for _ in 0..self.rng.random_range(0..4) {
+            sleep(Duration::from_millis(self.rng.random_range(0..40_000))).await;
+            if self.rng.random_bool(0.5) {
+                if let Some(operator) = self.operator.take() {
+                    // A crash: nothing is tidied up.
+                    operator.task.abort();
+                    operator.stop.cancel();
+                }
+                sleep(Duration::from_millis(self.rng.random_range(0..20_000))).await;
+                self.start_operator().unwrap();
+            }
+        }
+    }
+
+    /// Waits until the release has ended, and as it should.
+    async fn settle(&self, number: u64, version: Version) -> Result<()> {
+        let until = Instant::now() + LIVENESS;
+        let image = format!("example.test/podinfo:{number}");
+        let mut last = String::new();
+        while Instant::now() < until {
+            let target = get(&self.client, "apps/v1", "Deployment", NAMESPACE, "podinfo").await?;
+            let canary = get(
+                &self.client,
+                "flagger.app/v1beta1",
+                "Canary",
+                NAMESPACE,
+                "podinfo",
+            )
+            .await?;
+            let phase = canary
+                .pointer("/status/phase")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let replicas = target.pointer("/spec/replicas").and_then(Value::as_i64);
+            last = format!(
+                "phase {phase}, target at {replicas:?}, status {}",
+                canary["status"]
+            );
+            let is_seen = target
+                .pointer("/spec/template/spec/containers/0/image")
+                .and_then(Value::as_str)
+                == Some(&image);
+            if is_seen && phase == version.phase() && replicas == Some(0) {
+                return Ok(());
+            }
+            sleep(Duration::from_secs(5)).await;
+        }
+        bail!(
+            "release {number} ({version:?}, {}) did not end: {last}",
+            self.provider
+        )
+    }
+}
+
+/// Watches the routing objects: their weights sum to 100, always.
+fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let (gvk, pointer) = match provider {
+        "istio" => (
+            GroupVersionKind::gvk("networking.istio.io", "v1beta1", "VirtualService"),
+            "/spec/http/0/route",
+        ),
+        _ => (
+            GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"),
+            "/spec/rules/0/backendRefs",
+        ),
+    };
+    let routes: Api<DynamicObject> =
+        Api::namespaced_with(client, NAMESPACE, &ApiResource::from_gvk(&gvk));
+    tokio::spawn(async move {
+        let mut seen = Box::pin(watcher(routes, watcher::Config::default()).applied_objects());
+        while let Ok(Some(route)) = seen.try_next().await {
+            let weights: Vec<i64> = route
+                .data
+                .pointer(pointer)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|b| b["weight"].as_i64())
+                .collect();
+            if weights.len() != 2 || weights.iter().sum::<i64>() != 100 {
+                broken.lock().unwrap().push(format!("weights {weights:?}"));
+            }
+        }
+    })
+}
+
+fn deployment(number: u64, version: Version) -> String {
+    format!(
+        "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: podinfo, namespace: {NAMESPACE}}}
+spec:
+  selector: {{matchLabels: {{app: podinfo}}}}
+  template:
+    metadata:
+      labels: {{app: podinfo}}
+      annotations: {{{}}}
+    spec:
+      containers: [{{name: podinfo, image: 'example.test/podinfo:{number}', ports: [{{name: http, containerPort: 9898}}]}}]
+",
+        version.annotation()
+    )
+}
+
+fn canary(provider: &str) -> String {
+    format!(
+        "\
+apiVersion: flagger.app/v1beta1
+kind: Canary
+metadata: {{name: podinfo, namespace: {NAMESPACE}}}
+spec:
+  provider: {provider}
+  targetRef: {{apiVersion: apps/v1, kind: Deployment, name: podinfo}}
+  progressDeadlineSeconds: 120
+  service:
+    port: 80
+    targetPort: 9898
+    hosts: [podinfo.example]
+    gatewayRefs: [{{name: web, namespace: {NAMESPACE}}}]
+  analysis:
+    interval: 10s
+    threshold: 3
+    stepWeight: 20
+    maxWeight: 60
+    metrics:
+      - {{name: request-success-rate, interval: 1m, thresholdRange: {{min: 99}}}}
+      - {{name: request-duration, interval: 1m, thresholdRange: {{max: 500}}}}
+    webhooks:
+      - {{name: go, type: confirm-promotion, url: 'http://gate.test/approve'}}
+"
+    )
+}
