@@ -178,9 +178,14 @@ fn field_rule(part: &str, kind: &ResourceType) -> Result<FieldRule, ApiError> {
         || fields(kind).contains(&field)
         || kind.selectable_fields.iter().any(|known| known == field);
     if !is_known {
-        return Err(ApiError::bad_request(format!(
-            "field label not supported: {field}"
-        )));
+        let words = if fields(kind).is_empty() && !kind.is_custom {
+            format!(
+                "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            )
+        } else {
+            format!("field label not supported: {field}")
+        };
+        return Err(ApiError::bad_request(words));
     }
     Ok(FieldRule {
         field: stored_field(field).to_owned(),

@@ -292,7 +292,7 @@ impl Core {
     ) -> Result<Response<ReplyBody>, ApiError> {
         match route {
             Route::Health => Ok(reply::text("ok")),
-            Route::Unknown => Err(ApiError::no_such_path()),
+            Route::Unknown => Ok(reply::no_such_page()),
             Route::Version => Ok(reply::json(200, &discovery::version())),
             Route::Discovery(group) => {
                 discovery::answer(&self.cluster().registry, group, &call.accept)
@@ -306,7 +306,9 @@ impl Core {
                     self.cluster()
                         .registry
                         .find(&target.group, &target.version, &target.plural);
-                let kind = found.ok_or_else(ApiError::no_such_path)?;
+                let Some(kind) = found else {
+                    return Ok(reply::no_such_page());
+                };
                 if target.namespace.is_some() && !kind.is_namespaced && kind.plural != "namespaces"
                 {
                     return Err(ApiError::no_such_path());

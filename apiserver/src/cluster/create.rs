@@ -100,7 +100,6 @@ impl Cluster {
         for field in [
             "uid",
             "creationTimestamp",
-            "generation",
             "deletionTimestamp",
             "deletionGracePeriodSeconds",
             "selfLink",

@@ -46,16 +46,9 @@ pub(super) fn decode(
     let warnings = match validation {
         Validation::Strict if !warnings.is_empty() => {
             let name = &kind.kind;
-            let lead = if kind.is_custom {
-                String::new()
-            } else {
-                format!(
-                    "{name} in version {:?} cannot be handled as a {name}: ",
-                    kind.version
-                )
-            };
             return Err(ApiError::bad_request(format!(
-                "{lead}strict decoding error: {}",
+                "{name} in version {:?} cannot be handled as a {name}: strict decoding error: {}",
+                kind.version,
                 warnings.join(", ")
             )));
         }
@@ -76,6 +69,13 @@ fn check_kind(kind: &ResourceType, object: &mut Value) -> Result<(), ApiError> {
     ] {
         match object.get(field).and_then(Value::as_str) {
             Some(found) if found == wanted => {}
+            Some(found) if field == "apiVersion" && !kind.is_custom => {
+                let version = found.rsplit('/').next().unwrap_or(found);
+                let name = &kind.kind;
+                return Err(ApiError::bad_request(format!(
+                    "{name} in version {version:?} cannot be handled as a {name}: no kind {name:?} is registered for version {found:?} in scheme \"pkg/runtime/scheme.go\""
+                )));
+            }
             Some(found) if field == "apiVersion" => {
                 return Err(ApiError::bad_request(format!(
                     "the API version in the data ({found}) does not match the expected API version ({wanted})"

@@ -7,7 +7,7 @@ use super::{Cluster, place_of, shown};
 use crate::{
     object::{self, put, text, whole},
     resource::ResourceType,
-    status::ApiError,
+    status::{ApiError, Subject},
     store::ObjectKey,
 };
 
@@ -177,26 +177,26 @@ fn check_preconditions(
     old: &Value,
     options: &DeleteOptions,
 ) -> Result<(), ApiError> {
-    let subject = kind.subject(object::name(old));
-    if let Some(uid) = options
-        .uid
-        .as_deref()
-        .filter(|uid| *uid != object::uid(old))
-    {
+    // Here, and only here, the kind stands for the resource.
+    let subject = Subject {
+        plural: &kind.kind,
+        ..kind.subject(object::name(old))
+    };
+    let uid = object::uid(old);
+    if let Some(asked) = options.uid.as_deref().filter(|asked| *asked != uid) {
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            object::uid(old)
+            "the UID in the precondition ({asked}) does not match the UID in record ({uid}). The object might have been deleted and then recreated"
         );
         return Err(ApiError::conflict(subject, &why));
     }
-    let current = text(old, &["metadata", "resourceVersion"]).unwrap_or_default();
-    if let Some(version) = options
+    let version = text(old, &["metadata", "resourceVersion"]).unwrap_or_default();
+    if let Some(asked) = options
         .resource_version
         .as_deref()
-        .filter(|version| *version != current)
+        .filter(|asked| *asked != version)
     {
         let why = format!(
-            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {current}"
+            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({version}). The object might have been modified"
         );
         return Err(ApiError::conflict(subject, &why));
     }

@@ -66,10 +66,17 @@ pub(crate) fn merge(old: &Value, patch: &Value, schema: &Schema) -> Result<Value
         }
     }
     for (key, order) in patch_map {
-        if let (Some(field), Some(order)) =
-            (key.strip_prefix("$setElementOrder/"), order.as_array())
-        {
-            reorder(&mut new, field, order, schema.child(field));
+        let order = key.strip_prefix("$setElementOrder/").zip(order.as_array());
+        let Some((field, order)) = order else {
+            continue;
+        };
+        let merge_key = schema.child(field).patch_key.as_deref().unwrap_or_default();
+        let before = old_map
+            .get(field)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        if let Some(list) = new.get_mut(field).and_then(Value::as_array_mut) {
+            *list = arranged(std::mem::take(list), order, before, merge_key);
         }
     }
     Ok(Value::Object(new))
@@ -121,41 +128,45 @@ fn merge_lists(old: &[Value], patch: &[Value], schema: &Schema) -> Result<Value,
             None => new.push(cleaned(item)),
         }
     }
-    Ok(Value::Array(new))
+    Ok(Value::Array(arranged(new, patch, old, key)))
 }
 
-/// Puts the items named by the order first in that order; items that it does not name keep their place among them.
-fn reorder(map: &mut Map<String, Value>, field: &str, order: &[Value], schema: &Schema) {
-    let key = schema.patch_key.as_deref().unwrap_or_default();
-    let identity = |item: &Value| {
-        if key.is_empty() {
-            Some(item.clone())
-        } else {
-            item.get(key).cloned()
-        }
-    };
-    let rank = |item: &Value| {
-        order
-            .iter()
-            .position(|wanted| identity(wanted) == identity(item))
-    };
-    let Some(list) = map.get_mut(field).and_then(Value::as_array_mut) else {
-        return;
-    };
-    let mut named: Vec<Value> = list
-        .iter()
-        .filter(|item| rank(item).is_some())
-        .cloned()
-        .collect();
-    named.sort_by_key(|item| rank(item));
-    let mut named = named.into_iter();
-    for place in list.iter_mut() {
-        if rank(place).is_some()
-            && let Some(next) = named.next()
-        {
-            *place = next;
-        }
+fn identity(item: &Value, key: &str) -> Option<Value> {
+    if key.is_empty() {
+        Some(item.clone())
+    } else {
+        item.get(key).cloned()
     }
+}
+
+fn rank(list: &[Value], item: &Value, key: &str) -> Option<usize> {
+    list.iter()
+        .position(|known| identity(known, key) == identity(item, key))
+}
+
+/// Interleaves the items that the patch names, in its order, with the others in theirs.
+///
+/// An other item goes before a named one only when it was before it in the old list, as strategicpatch's
+/// `mergeSortedSlice` does; so a new item comes first.
+fn arranged(items: Vec<Value>, order: &[Value], old: &[Value], key: &str) -> Vec<Value> {
+    let (mut named, others): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .partition(|item| rank(order, item, key).is_some());
+    named.sort_by_key(|item| rank(order, item, key));
+    let mut others = others.into_iter().peekable();
+    let mut result = Vec::new();
+    for next in named {
+        let place = rank(old, &next, key);
+        while let Some(other) = others.next_if(|other| match (rank(old, other, key), place) {
+            (Some(before), Some(place)) => before < place,
+            _ => false,
+        }) {
+            result.push(other);
+        }
+        result.push(next);
+    }
+    result.extend(others);
+    result
 }
 
 /// A value to add, without directives and nulls.

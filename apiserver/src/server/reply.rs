@@ -27,6 +27,15 @@ pub(crate) fn text(words: &'static str) -> Response<ReplyBody> {
     )
 }
 
+/// The answer for a path that nothing serves: plain text, as Go's router words it.
+pub(crate) fn no_such_page() -> Response<ReplyBody> {
+    with_type(
+        404,
+        "text/plain; charset=utf-8",
+        Bytes::from_static(b"404 page not found\n"),
+    )
+}
+
 /// An answer of a given media type.
 pub(crate) fn with_type(code: u16, media_type: &'static str, body: Bytes) -> Response<ReplyBody> {
     let body = Full::new(body)

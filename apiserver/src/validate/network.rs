@@ -66,7 +66,11 @@ pub(super) fn check_service(new: &Value, old: Option<&Value>, problems: &mut Vec
         && before != Some(address)
         && !old.is_some_and(is_external)
     {
-        problems.push(FieldError::immutable("spec.clusterIPs[0]", address));
+        problems.push(FieldError::invalid(
+            "spec.clusterIPs[0]",
+            at(new, &["spec", "clusterIPs"]).unwrap_or(address),
+            "may not change once set",
+        ));
     }
 }
 
