@@ -1,7 +1,7 @@
 //! Starts a sandbox and holds its parts; everything ends when it is dropped.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiserver::ApiServer;
@@ -93,7 +93,7 @@ pub struct Sandbox {
     prometheus: Prometheus,
     git: GitServer,
     recorders: Recorders,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Sandbox {
@@ -142,7 +142,7 @@ impl Sandbox {
             prometheus,
             git: GitServer::default(),
             recorders: Recorders::default(),
-            tasks,
+            tasks: Mutex::new(tasks),
         })
     }
 
@@ -157,10 +157,10 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the address is not free.
-    pub async fn serve(&mut self, address: SocketAddr) -> Result<SocketAddr, SandboxError> {
+    pub async fn serve(&self, address: SocketAddr) -> Result<SocketAddr, SandboxError> {
         let (listener, bound) = listen(address).await?;
         let api = self.api.clone();
-        self.tasks.push(tokio::spawn(async move {
+        self.keep(tokio::spawn(async move {
             if let Err(error) = api.serve(listener).await {
                 tracing::warn!(%error, "API server stopped serving.");
             }
@@ -177,7 +177,7 @@ impl Sandbox {
         address: SocketAddr,
     ) -> Result<SocketAddr, SandboxError> {
         let (listener, bound) = listen(address).await?;
-        self.tasks.push(self.prometheus.serve(listener));
+        self.keep(self.prometheus.serve(listener));
         Ok(bound)
     }
 
@@ -185,10 +185,17 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the address is not free.
-    pub async fn serve_git(&mut self, address: SocketAddr) -> Result<SocketAddr, SandboxError> {
+    pub async fn serve_git(&self, address: SocketAddr) -> Result<SocketAddr, SandboxError> {
         let (listener, bound) = listen(address).await?;
-        self.tasks.push(self.git.serve(listener));
+        self.keep(self.git.serve(listener));
         Ok(bound)
+    }
+
+    fn keep(&self, task: JoinHandle<()>) {
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
     }
 
     /// A client whose default namespace is `default`.
@@ -239,7 +246,8 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -11,7 +11,8 @@ mod status;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Status};
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use rand::Rng;
@@ -100,8 +101,10 @@ impl Control {
         {
             self.kubelet.stop(key);
         }
-        if pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) != Some(NODE) {
-            return Ok(());
+        match pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) {
+            Some(NODE) => {}
+            None | Some("") if is_active(&pod) => return self.schedule(key).await,
+            None | Some(_) => return Ok(()),
         }
         if is_terminating(&pod.metadata) {
             return self.end_pod(key, &pod).await;
@@ -116,6 +119,26 @@ impl Control {
             return Ok(());
         }
         self.report_pod(key, &pod, &behaviour).await
+    }
+
+    /// Binds a pod that somebody made by hand to the one node, as the scheduler would.
+    async fn schedule(&mut self, key: &Key) -> Result<(), kube::Error> {
+        let binding = Binding {
+            metadata: ObjectMeta {
+                name: Some(key.name.clone()),
+                ..ObjectMeta::default()
+            },
+            target: ObjectReference {
+                kind: Some("Node".to_owned()),
+                name: Some(NODE.to_owned()),
+                ..ObjectReference::default()
+            },
+        };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
+        let _: Status = api
+            .create_subresource("binding", &key.name, &PostParams::default(), &binding)
+            .await?;
+        Ok(())
     }
 
     /// Leaves the pod serving for a moment, then stops it and lets it go.

@@ -182,8 +182,11 @@ pub(super) async fn read(client: &Client, options: &TrafficOptions) -> Result<Ro
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let api: Api<DynamicObject> =
             Api::namespaced_with(client.clone(), &options.namespace, &resource);
-        if let Some(object) = api.get_opt(&options.service).await? {
-            return Ok(parse(inside(&object.data, "spec")));
+        match api.get(&options.service).await {
+            Ok(object) => return Ok(parse(inside(&object.data, "spec"))),
+            // Also what a server says that does not know the kind; then there is no Status with a reason.
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(Route::to_service(&options.service))

@@ -1,5 +1,8 @@
 //! Deployments, DaemonSets and endpoints under paused time.
 
+use std::sync::Arc;
+
+use apiserver::{NoFaults, RandomFaults};
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Endpoints, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -303,6 +306,74 @@ async fn the_same_seed_gives_the_same_names() {
         names.push(list.iter().map(ResourceExt::name_any).collect::<Vec<_>>());
     }
     assert_eq!(names[0], names[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_made_by_hand_is_bound_and_runs() {
+    let sandbox = simulated(1).await;
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: hand}\nspec: {containers: [{name: c, image: 'i:1'}]}\n";
+    sandbox.load(pod).await.unwrap();
+    let is_ready = |p: &Pod| {
+        let conditions = p
+            .status
+            .as_ref()
+            .and_then(|s| s.conditions.clone())
+            .unwrap_or_default();
+        conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True")
+    };
+    until::<Pod>(&sandbox, "hand", is_ready).await;
+    let never = json!({"metadata": {"annotations": {sandbox::READY: "never"}}});
+    let api: Api<Pod> = Api::default_namespaced(sandbox.client());
+    api.patch("hand", &PatchParams::default(), &Patch::Merge(never))
+        .await
+        .unwrap();
+    until::<Pod>(&sandbox, "hand", |p| !is_ready(p)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_written_when_nothing_changes() {
+    let sandbox = simulated(1).await;
+    sandbox
+        .load(&podinfo("podinfo", 2, "1.0.0", ""))
+        .await
+        .unwrap();
+    until::<Deployment>(&sandbox, "podinfo", |d| is_complete(d, 2)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(120)).await;
+    let writes = || {
+        sandbox
+            .api()
+            .requests(|log| log.writes_of(sandbox::CONTROLLERS_USER))
+    };
+    let before = writes();
+    tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
+    assert_eq!(writes(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn controllers_come_through_faults() {
+    for seed in 1..=5 {
+        let sandbox = simulated(seed).await;
+        let faults = RandomFaults::new(seed, 200, Some(sandbox::CONTROLLERS_USER));
+        sandbox.api().set_faults(Arc::new(faults));
+        sandbox
+            .load(&podinfo("podinfo", 3, "1.0.0", ""))
+            .await
+            .unwrap();
+        until::<Deployment>(&sandbox, "podinfo", |d| is_complete(d, 3)).await;
+        patch(&sandbox, "podinfo", image("2.0.0")).await;
+        until::<Deployment>(&sandbox, "podinfo", |d| is_complete(d, 3)).await;
+        sandbox.api().set_faults(Arc::new(NoFaults));
+        tokio::time::sleep(std::time::Duration::from_secs(900)).await;
+        until_slice(&sandbox, 3).await;
+        let pods: Api<Pod> = Api::default_namespaced(sandbox.client());
+        assert_eq!(
+            pods.list(&ListParams::default()).await.unwrap().items.len(),
+            3,
+            "seed {seed}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

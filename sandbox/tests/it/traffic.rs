@@ -181,7 +181,7 @@ async fn requests_without_a_ready_endpoint_are_counted() {
     let traffic = sandbox.traffic(TrafficOptions::new(Mesh::Sluice, "default", "podinfo"));
     tokio::time::sleep(Duration::from_secs(10)).await;
     let counts = traffic.counts();
-    assert!(counts.requests >= 100);
+    assert!(counts.requests >= 100, "{counts:?}");
     assert_eq!((counts.unserved, counts.failed), (counts.requests, 0));
     assert!(value(&sandbox, r#"sluice_gateway_requests_total{code="503"}"#) >= 100.0);
 }
