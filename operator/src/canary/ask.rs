@@ -16,6 +16,7 @@ use rollout::spec::{CheckId, CheckSource, GateId};
 use rollout::{Answers, World};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Context;
 use super::subject::Subject;
@@ -57,10 +58,16 @@ pub(super) async fn ask(
     woken: &mut watch::Receiver<u64>,
 ) -> Asked {
     let before = Fingerprint::take(ctx, subject);
-    for _ in 0..ROUNDS_MAX {
+    let started = Instant::now();
+    for round in 0..ROUNDS_MAX {
         let now = ctx.clock.now();
         let wanted = rollout::probes::probes(&subject.spec, &subject.state, world, answers, now);
         if wanted.is_empty() {
+            if round > 0 {
+                let (namespace, target) = (&subject.key.namespace, &subject.spec.target.name);
+                ctx.metrics
+                    .observe_duration(namespace, target, started.elapsed().as_secs_f64());
+            }
             return Asked::All { at: now };
         }
         let context = context(ctx, subject, &wanted).await;

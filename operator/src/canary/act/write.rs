@@ -240,11 +240,14 @@ fn refused(
     error: &kube::Error,
 ) -> WriteError {
     let kube::Error::Api(status) = error else {
-        return WriteError::Unreachable {
-            verb,
-            object,
-            why: chain(error),
+        // A decoder quotes what it could not read, and that may be a Secret's value.
+        let is_quoted = resource.kind == "Secret" && matches!(error, kube::Error::SerdeError(_));
+        let why = if is_quoted {
+            "the answer cannot be read".to_owned()
+        } else {
+            chain(error)
         };
+        return WriteError::Unreachable { verb, object, why };
     };
     match status.code {
         404 => WriteError::Missing { verb, object },
