@@ -53,8 +53,21 @@ pub(crate) fn visit(
     create: Create,
     visit: &mut Visit<'_>,
 ) -> Result<(), Fault> {
-    let parts = split(path);
-    descend(json, &parts, create, visit).map_err(|fault| {
+    visit_parts(json, path, &split(path), create, visit)
+}
+
+/// As [`visit`] with the path split already; `path` is for errors.
+///
+/// # Errors
+/// As [`visit`].
+pub(crate) fn visit_parts(
+    json: &mut Value,
+    path: &str,
+    parts: &[String],
+    create: Create,
+    visit: &mut Visit<'_>,
+) -> Result<(), Fault> {
+    descend(json, parts, create, visit).map_err(|fault| {
         if let Fault::BadValue(why) = fault {
             return Fault::BadValue(format!("field {path:?}: {why}"));
         }
@@ -101,8 +114,12 @@ fn descend(
     }
 }
 
-fn split(path: &str) -> Vec<String> {
+/// Splits a path at its slashes.
+pub(crate) fn split(path: &str) -> Vec<String> {
     const ESCAPED: &str = "\u{0}";
+    if !path.contains('\\') {
+        return path.split('/').map(str::to_owned).collect();
+    }
     path.replace("\\/", ESCAPED)
         .split('/')
         .map(|part| part.replace(ESCAPED, "/"))

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::accumulate::{Builder, Layer, check_unique};
 use crate::error::{BuildError, Fault};
-use crate::id::{Gvk, Id};
+use crate::id::Id;
 use crate::kustomization::{Patch, PatchOptions, Selector};
 use crate::limits::Limits;
 use crate::read;
@@ -74,7 +74,7 @@ fn merge_file(
     Ok(())
 }
 
-/// Applies `patchesJson6902`, whose target names one object exactly.
+/// Applies `patchesJson6902`, whose target must have a name.
 pub(crate) fn json_files(
     builder: &mut Builder<'_>,
     layer: &Layer<'_>,
@@ -99,16 +99,11 @@ fn json_file(
     };
     let text = text_of(builder, layer, patch)?;
     let operations = operations(text.as_bytes(), builder.limits)?;
-    let gvk = Gvk {
-        group: target.group.clone(),
-        version: target.version.clone(),
-        kind: target.kind.clone(),
-    };
-    let at = find(resources, &Id::new(gvk, &target.name, &target.namespace))?;
-    match resources.get_mut(at) {
-        Some(resource) => operate(resource, &operations),
-        None => Ok(()),
-    }
+    let matcher = Matcher::new(target)?;
+    resources
+        .iter_mut()
+        .filter(|r| matcher.matches(r))
+        .try_for_each(|resource| operate(resource, &operations))
 }
 
 fn one(
@@ -135,10 +130,11 @@ fn one(
         )),
         (Body::Operations(operations), Some(target)) => {
             let matcher = Matcher::new(target)?;
-            resources
-                .iter_mut()
-                .filter(|r| matcher.matches(r))
-                .try_for_each(|resource| operate(resource, &operations))
+            for resource in resources.iter_mut().filter(|r| matcher.matches(r)) {
+                resource.remember();
+                operate(resource, &operations)?;
+            }
+            Ok(())
         }
     }
 }
@@ -181,7 +177,6 @@ fn operations(bytes: &[u8], limits: &Limits) -> Result<json_patch::Patch, Fault>
 }
 
 fn operate(resource: &mut Resource, operations: &json_patch::Patch) -> Result<(), Fault> {
-    resource.remember();
     let object = resource.id().to_string();
     json_patch::patch(&mut resource.json, operations).map_err(|e| Fault::Patch {
         object,

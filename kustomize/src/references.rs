@@ -106,7 +106,8 @@ impl<'a> Referrer<'a> {
         if self.candidates.iter().find(is_target).is_none() {
             return Ok(());
         }
-        field::visit(json, &reference.path, Create::Nothing, &mut |slot| {
+        let Reference { path, parts, .. } = reference;
+        field::visit_parts(json, path, parts, Create::Nothing, &mut |slot| {
             self.set(slot, reference)
         })
     }

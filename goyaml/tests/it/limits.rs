@@ -151,17 +151,20 @@ fn reads_into_types() {
         Err(
             "failed to read YAML: invalid type: a string, expected a sequence",
         )
-    "#]].assert_debug_eq(&wrong);
+    "#]]
+    .assert_debug_eq(&wrong);
     let two = goyaml::from_str::<u8>("1\n---\n2", &limits).map_err(|e| e.to_string());
     expect![[r#"
         Err(
             "failed to read YAML: found 2 documents where one is wanted",
         )
-    "#]].assert_debug_eq(&two);
+    "#]]
+    .assert_debug_eq(&two);
     let written = goyaml::to_yaml(&[("b", 1), ("a", 2)]).ok();
     expect![[r#"
         Some(
             "- - b\n  - 1\n- - a\n  - 2\n",
         )
-    "#]].assert_debug_eq(&written);
+    "#]]
+    .assert_debug_eq(&written);
 }

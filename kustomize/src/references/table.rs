@@ -5,13 +5,26 @@
 
 use std::sync::LazyLock;
 
-use crate::field::Owner;
+use crate::field::{self, Owner};
 
 /// A field of `referrer` at `path` names a `target`.
 pub(super) struct Reference {
     pub(super) target: Owner,
     pub(super) referrer: Owner,
     pub(super) path: String,
+    /// The path, split.
+    pub(super) parts: Vec<String>,
+}
+
+impl Reference {
+    fn new(target: Owner, referrer: Owner, path: String) -> Self {
+        Self {
+            target,
+            referrer,
+            parts: field::split(&path),
+            path,
+        }
+    }
 }
 
 pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
@@ -28,11 +41,7 @@ pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
     in_pods(&mut all, CORE_CLAIM, RUNNING, claim);
     in_pods(&mut all, PRIORITY_CLASS, RUNNING, &["priorityClassName"]);
     for &(target, referrer, path) in SINGLE {
-        all.push(Reference {
-            target,
-            referrer,
-            path: path.to_owned(),
-        });
+        all.push(Reference::new(target, referrer, path.to_owned()));
     }
     all
 });
@@ -40,11 +49,8 @@ pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
 fn in_pods(all: &mut Vec<Reference>, target: Owner, pods: &[(Owner, &str)], paths: &[&str]) {
     for (referrer, prefix) in pods {
         for path in paths {
-            all.push(Reference {
-                target,
-                referrer: *referrer,
-                path: format!("{prefix}/{path}"),
-            });
+            let path = format!("{prefix}/{path}");
+            all.push(Reference::new(target, *referrer, path));
         }
     }
 }

@@ -148,7 +148,7 @@ fn refuses_what_it_does_not_have() {
     check_kustomization(
         "vars: [{name: X}]",
         &expect![
-            "failed to build: top/kustomization.yaml: vars: is not supported: deprecated by kustomize; write the values with patches"
+            "failed to build: top/kustomization.yaml: vars: is not supported: deprecated by kustomize; use replacements or patches"
         ],
     );
     check_kustomization(
@@ -400,26 +400,48 @@ fn refuses_bad_replacements() {
     let check = |text: &str, expected: &Expect| {
         check_on_config_map(&format!("replacements: [{text}]"), expected);
     };
-    check("{}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: source is missing"]);
-    check("{source: {name: cm}}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: targets are missing"]);
+    check(
+        "{}",
+        &expect!["failed to build: top/kustomization.yaml: replacements[0]: source is missing"],
+    );
+    check(
+        "{source: {name: cm}}",
+        &expect!["failed to build: top/kustomization.yaml: replacements[0]: targets are missing"],
+    );
     check(
         "{source: {name: gone}, targets: [{select: {name: cm}}]}",
-        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: nothing matches source "gone" of kind """#]],
+        &expect![[
+            r#"failed to build: top/kustomization.yaml: replacements[0]: nothing matches source "gone" of kind """#
+        ]],
     );
     check(
         "{source: {name: cm, fieldPath: data.x}, targets: [{select: {name: cm}}]}",
-        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x""#]],
+        &expect![[
+            r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x""#
+        ]],
     );
     check(
         "{source: {name: cm}, targets: [{select: {name: cm}, fieldPaths: [data.x]}]}",
-        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x"; options.create makes it"#]],
+        &expect![[
+            r#"failed to build: top/kustomization.yaml: replacements[0]: v1/ConfigMap "cm" in "default" has no field "data.x"; options.create makes it"#
+        ]],
     );
     check(
         "{source: {name: cm}, targets: [{select: {name: cm}, fieldPaths: [data.a.b]}]}",
-        &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: "b" is looked for in a scalar; paths into text are not followed"#]],
+        &expect![[
+            r#"failed to build: top/kustomization.yaml: replacements[0]: "b" is looked for in a scalar; paths into text are not followed"#
+        ]],
     );
-    check("{source: {name: cm}, targets: [{}]}", &expect!["failed to build: top/kustomization.yaml: replacements[0]: a target needs select"]);
-    check("{path: ../../x}", &expect![[r#"failed to build: top/kustomization.yaml: replacements[0]: path "../../x" leaves the root of the source; only files and folders of the same source can be used"#]]);
+    check(
+        "{source: {name: cm}, targets: [{}]}",
+        &expect!["failed to build: top/kustomization.yaml: replacements[0]: a target needs select"],
+    );
+    check(
+        "{path: ../../x}",
+        &expect![[
+            r#"failed to build: top/kustomization.yaml: replacements[0]: path "../../x" leaves the root of the source; only files and folders of the same source can be used"#
+        ]],
+    );
 }
 
 #[test]
