@@ -34,15 +34,5 @@ pub trait Adapter: Sync {
     ///
     /// # Errors
     /// As `render`.
-    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
-        let split = self.seen(route, live).unwrap_or(route.split);
-        let as_seen = Route {
-            split,
-            ..route.clone()
-        };
-        let wanted = self.render(&as_seen, live)?;
-        Ok(wanted
-            .iter()
-            .any(|manifest| crate::drift::differs(manifest, live.of(manifest))))
-    }
+    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError>;
 }

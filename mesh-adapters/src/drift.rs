@@ -1,23 +1,77 @@
 //! Tells whether a live object lacks anything of a manifest.
 //!
-//! What the API server fills in beside our fields is no difference: only fields that we write are compared.
+//! What the API server fills in beside our fields is no difference: only fields that we write are compared, and
+//! those that we would write if there were anything to say (the tables below), so that a mirror or time-out that
+//! is not wanted any more is a difference, too.
 
 use serde_json::Value;
 
 use crate::object::Manifest;
 
+/// Fields of an HTTPRoute's rule.
+const HTTP_ROUTE_RULE: [&str; 2] = ["filters", "timeouts"];
+/// Fields of an HTTP route of a VirtualService.
+const VIRTUAL_SERVICE_HTTP: [&str; 8] = [
+    "match",
+    "rewrite",
+    "timeout",
+    "retries",
+    "corsPolicy",
+    "headers",
+    "mirror",
+    "mirrorPercentage",
+];
+
 /// True when `live` is missing or lacks or contradicts anything in `wanted`.
 #[must_use]
 pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
-    live.is_none_or(|live| !covers(wanted, live))
+    let mut wanted = wanted.clone();
+    match wanted.get("kind").and_then(Value::as_str) {
+        Some("HTTPRoute") => {
+            own(&mut wanted, "/spec", &["hostnames"]);
+            own_each(&mut wanted, "/spec/rules", &HTTP_ROUTE_RULE);
+        }
+        Some("VirtualService") => {
+            own(&mut wanted, "/spec", &["http", "tcp"]);
+            own_each(&mut wanted, "/spec/http", &VIRTUAL_SERVICE_HTTP);
+            own_each(&mut wanted, "/spec/tcp", &["match"]);
+        }
+        Some("DestinationRule") => own(&mut wanted, "/spec", &["trafficPolicy"]),
+        Some(_) | None => {}
+    }
+    live.is_none_or(|live| !covers(&wanted, live))
+}
+
+/// Marks fields of the object at `pointer` as ours: a live value where we want none is a difference.
+fn own(manifest: &mut Manifest, pointer: &str, keys: &[&str]) {
+    if let Some(Value::Object(map)) = manifest.pointer_mut(pointer) {
+        for key in keys {
+            map.entry(*key).or_insert(Value::Null);
+        }
+    }
+}
+
+/// Marks fields of each object in the list at `pointer`.
+fn own_each(manifest: &mut Manifest, pointer: &str, keys: &[&str]) {
+    if let Some(Value::Array(list)) = manifest.pointer_mut(pointer) {
+        for element in list {
+            own(element, "", keys);
+        }
+    }
 }
 
 /// True when all of `wanted` is in `live`. Lists must have the same length: an element more is a rule more.
 fn covers(wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
         (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(key, value)| {
-            live.get(key)
-                .map_or_else(|| is_empty(value), |there| covers(value, there))
+            let Some(there) = live.get(key) else {
+                return is_empty(value);
+            };
+            // Others may add owners of their own.
+            if key == "ownerReferences" {
+                return has_each(value, there);
+            }
+            covers(value, there)
         }),
         (Value::Array(wanted), Value::Array(live)) => {
             wanted.len() == live.len()
@@ -27,8 +81,17 @@ fn covers(wanted: &Value, live: &Value) -> bool {
                     .all(|(wanted, live)| covers(wanted, live))
         }
         (Value::Number(wanted), Value::Number(live)) => wanted.as_f64() == live.as_f64(),
+        (Value::Null, live) => is_empty(live),
         (wanted, live) => wanted == live,
     }
+}
+
+fn has_each(wanted: &Value, live: &Value) -> bool {
+    let elements = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let live = elements(live);
+    elements(wanted)
+        .iter()
+        .all(|one| live.iter().any(|there| covers(one, there)))
 }
 
 /// An empty list or object is the same as none.

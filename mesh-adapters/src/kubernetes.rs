@@ -30,4 +30,8 @@ impl Adapter for Kubernetes {
     fn restore(&self, _: &Route, _: &Live) -> Vec<Replacement> {
         Vec::new()
     }
+
+    fn has_drifted(&self, _: &Route, _: &Live) -> Result<bool, RenderError> {
+        Ok(false)
+    }
 }

@@ -6,10 +6,12 @@
 
 pub mod adapter;
 pub mod drift;
+mod duration;
 pub mod error;
 mod gateway_api;
 mod istio;
 mod kubernetes;
+mod metadata;
 pub mod object;
 pub mod provider;
 pub mod route;

@@ -18,8 +18,6 @@ pub struct Route {
     pub service: CanaryService,
     /// `spec.analysis.match`.
     pub matches: Vec<AnalysisMatch>,
-    /// `spec.analysis.iterations`, 0 when unset.
-    pub iterations: u32,
     /// `spec.analysis.mirrorWeight` in per cent; `None` is all requests.
     pub mirror_weight: Option<u8>,
     /// `spec.analysis.sessionAffinity`.
@@ -71,10 +69,6 @@ impl Route {
             matches: analysis
                 .and_then(|analysis| analysis.match_.clone())
                 .unwrap_or_default(),
-            iterations: analysis
-                .and_then(|analysis| analysis.iterations)
-                .and_then(|count| u32::try_from(count).ok())
-                .unwrap_or(0),
             mirror_weight: analysis
                 .and_then(|analysis| analysis.mirror_weight)
                 .and_then(|weight| u8::try_from(weight).ok())
@@ -95,11 +89,5 @@ impl Route {
     #[must_use]
     pub fn canary(&self) -> String {
         format!("{}-canary", self.apex)
-    }
-
-    /// True for A/B tests: users are chosen by `matches`.
-    #[must_use]
-    pub fn is_ab_testing(&self) -> bool {
-        !self.matches.is_empty() && self.iterations > 0
     }
 }

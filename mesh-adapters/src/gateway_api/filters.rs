@@ -1,0 +1,151 @@
+//! Filters of HTTPRoute rules, in the order in which Flagger writes them.
+
+use api::canary::service::{CorsPolicy, HeaderOperations, HttpRewrite};
+use serde_json::{Map, Value, json};
+
+use super::put;
+use crate::{duration::seconds, error::RenderError, route::Route};
+
+/// The filters of `spec.service`.
+pub(super) fn filters(route: &Route) -> Result<Vec<Value>, RenderError> {
+    let service = &route.service;
+    let mut filters = Vec::new();
+    if let Some(headers) = &service.headers {
+        for (kind, key, given) in [
+            (
+                "RequestHeaderModifier",
+                "requestHeaderModifier",
+                &headers.request,
+            ),
+            (
+                "ResponseHeaderModifier",
+                "responseHeaderModifier",
+                &headers.response,
+            ),
+        ] {
+            filters.extend(
+                given
+                    .as_ref()
+                    .and_then(operations)
+                    .map(|operations| json!({"type": kind, key: operations})),
+            );
+        }
+    }
+    filters.extend(service.rewrite.as_ref().and_then(rewrite));
+    for mirror in &service.mirror {
+        let given = &mirror.backend_ref;
+        let mut backend = Map::new();
+        let group = given.group.clone().unwrap_or_default();
+        let kind = given.kind.clone().unwrap_or_else(|| "Service".into());
+        backend.insert("group".into(), group.into());
+        backend.insert("kind".into(), kind.into());
+        backend.insert("name".into(), given.name.clone().into());
+        put(&mut backend, "namespace", given.namespace.clone());
+        put(&mut backend, "port", given.port);
+        filters.push(json!({"type": "RequestMirror", "requestMirror": {"backendRef": backend}}));
+    }
+    if let Some(policy) = &service.cors_policy {
+        filters.push(json!({"type": "CORS", "cors": cors(policy)?}));
+    }
+    Ok(filters)
+}
+
+/// Copies requests to the canary.
+pub(super) fn mirror_to_canary(route: &Route) -> Value {
+    json!({"type": "RequestMirror", "requestMirror": {"backendRef": {
+        "group": "", "kind": "Service", "name": route.canary(), "port": route.service.port,
+    }}})
+}
+
+/// True when the rule copies requests to the canary.
+pub(super) fn is_mirrored(rule: &Value, canary: &str) -> bool {
+    let filters = rule.get("filters").and_then(Value::as_array);
+    filters.into_iter().flatten().any(|filter| {
+        filter
+            .pointer("/requestMirror/backendRef/name")
+            .and_then(Value::as_str)
+            == Some(canary)
+    })
+}
+
+fn operations(given: &HeaderOperations) -> Option<Value> {
+    let HeaderOperations { add, set, remove } = given;
+    let mut operations = Map::new();
+    for (key, map) in [("set", set), ("add", add)] {
+        let list: Vec<Value> = map
+            .iter()
+            .map(|(name, value)| json!({"name": name, "value": value}))
+            .collect();
+        if !list.is_empty() {
+            operations.insert(key.into(), list.into());
+        }
+    }
+    if !remove.is_empty() {
+        operations.insert("remove".into(), remove.clone().into());
+    }
+    (!operations.is_empty()).then_some(operations.into())
+}
+
+fn rewrite(given: &HttpRewrite) -> Option<Value> {
+    let HttpRewrite {
+        uri,
+        authority,
+        type_,
+    } = given;
+    let mut wanted = Map::new();
+    put(
+        &mut wanted,
+        "hostname",
+        authority.clone().filter(|it| !it.is_empty()),
+    );
+    if let Some(uri) = uri.as_deref().filter(|uri| !uri.is_empty()) {
+        let path = if type_.as_deref() == Some("ReplacePrefixMatch") {
+            json!({"type": "ReplacePrefixMatch", "replacePrefixMatch": uri})
+        } else {
+            json!({"type": "ReplaceFullPath", "replaceFullPath": uri})
+        };
+        wanted.insert("path".into(), path);
+    }
+    (!wanted.is_empty()).then(|| json!({"type": "URLRewrite", "urlRewrite": wanted}))
+}
+
+fn cors(policy: &CorsPolicy) -> Result<Value, RenderError> {
+    let CorsPolicy {
+        allow_origin,
+        allow_origins,
+        allow_methods,
+        allow_headers,
+        expose_headers,
+        max_age,
+        allow_credentials,
+    } = policy;
+    let mut origins = allow_origin.clone();
+    for (place, origin) in allow_origins.iter().enumerate() {
+        let exact = origin
+            .exact
+            .clone()
+            .ok_or_else(|| RenderError::Unsupported {
+                field: format!("spec.service.corsPolicy.allowOrigins[{place}]"),
+                value: "a prefix or regex".into(),
+                cure: "HTTPRoute takes exact origins only; list them in allowOrigin".into(),
+            })?;
+        origins.push(exact);
+    }
+    let mut wanted = Map::new();
+    for (key, list) in [
+        ("allowOrigins", &origins),
+        ("allowMethods", allow_methods),
+        ("allowHeaders", allow_headers),
+        ("exposeHeaders", expose_headers),
+    ] {
+        if !list.is_empty() {
+            wanted.insert(key.into(), list.clone().into());
+        }
+    }
+    put(&mut wanted, "allowCredentials", *allow_credentials);
+    if let Some(text) = max_age.as_deref().filter(|text| !text.is_empty()) {
+        let age = seconds("spec.service.corsPolicy.maxAge", text)?;
+        wanted.insert("maxAge".into(), age.into());
+    }
+    Ok(wanted.into())
+}

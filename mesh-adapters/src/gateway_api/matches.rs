@@ -1,0 +1,134 @@
+//! Matches of HTTPRoute rules, from `service.match` and `analysis.match`.
+//!
+//! A condition that HTTPRoute cannot say is an error: leaving it out would route more users than wanted.
+
+use std::collections::BTreeMap;
+
+use api::canary::service::{HttpMatch, StringMatch};
+use serde_json::{Map, Value, json};
+
+use crate::{error::RenderError, route::Route};
+
+/// `service.match`, or all paths when it is empty.
+pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
+    if route.service.match_.is_empty() {
+        return Ok(vec![json!({"path": {"type": "PathPrefix", "value": "/"}})]);
+    }
+    route
+        .service
+        .match_
+        .iter()
+        .enumerate()
+        .map(|(place, given)| one(&format!("spec.service.match[{place}]"), given))
+        .collect()
+}
+
+/// Each analysis match over each service match; its headers and query parameters take the place of theirs.
+pub(super) fn merged(route: &Route, service: &[Value]) -> Result<Vec<Value>, RenderError> {
+    let mut merged = Vec::new();
+    for (place, given) in route.matches.iter().enumerate() {
+        let field = format!("spec.analysis.match[{place}]");
+        if !given.source_labels.is_empty() {
+            return Err(unsupported(&format!("{field}.sourceLabels")));
+        }
+        let headers = named(&format!("{field}.headers"), &given.headers)?;
+        let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
+        for base in service {
+            let mut next = base.as_object().cloned().unwrap_or_default();
+            if !headers.is_empty() {
+                next.insert("headers".into(), headers.clone().into());
+            }
+            if !parameters.is_empty() {
+                next.insert("queryParams".into(), parameters.clone().into());
+            }
+            merged.push(next.into());
+        }
+    }
+    Ok(merged)
+}
+
+fn one(field: &str, given: &HttpMatch) -> Result<Value, RenderError> {
+    let HttpMatch {
+        name: _,
+        uri,
+        scheme,
+        method,
+        authority,
+        headers,
+        without_headers,
+        query_params,
+        port,
+        source_labels,
+        source_namespace,
+        gateways,
+        ignore_uri_case,
+    } = given;
+    for (is_given, key) in [
+        (scheme.is_some(), "scheme"),
+        (authority.is_some(), "authority"),
+        (!without_headers.is_empty(), "withoutHeaders"),
+        (port.is_some(), "port"),
+        (!source_labels.is_empty(), "sourceLabels"),
+        (source_namespace.is_some(), "sourceNamespace"),
+        (!gateways.is_empty(), "gateways"),
+        (*ignore_uri_case, "ignoreUriCase"),
+    ] {
+        if is_given {
+            return Err(unsupported(&format!("{field}.{key}")));
+        }
+    }
+    let mut wanted = Map::new();
+    if let Some(uri) = uri {
+        wanted.insert("path".into(), path(&format!("{field}.uri"), uri)?);
+    }
+    if let Some(method) = method {
+        let exact = method
+            .exact
+            .clone()
+            .ok_or_else(|| unsupported(&format!("{field}.method")))?;
+        wanted.insert("method".into(), exact.into());
+    }
+    let headers = named(&format!("{field}.headers"), headers)?;
+    if !headers.is_empty() {
+        wanted.insert("headers".into(), headers.into());
+    }
+    let parameters = named(&format!("{field}.queryParams"), query_params)?;
+    if !parameters.is_empty() {
+        wanted.insert("queryParams".into(), parameters.into());
+    }
+    Ok(wanted.into())
+}
+
+fn path(field: &str, uri: &StringMatch) -> Result<Value, RenderError> {
+    let (kind, value) = match (&uri.regex, &uri.exact, &uri.prefix) {
+        (Some(regex), _, _) => ("RegularExpression", regex),
+        (None, Some(exact), _) => ("Exact", exact),
+        (None, None, Some(prefix)) => ("PathPrefix", prefix),
+        (None, None, None) => return Err(unsupported(field)),
+    };
+    Ok(json!({"type": kind, "value": value}))
+}
+
+/// Headers or query parameters, sorted by name.
+fn named(field: &str, given: &BTreeMap<String, StringMatch>) -> Result<Vec<Value>, RenderError> {
+    given
+        .iter()
+        .map(|(name, value)| {
+            let (kind, value) = match (&value.exact, &value.regex) {
+                (Some(exact), _) => ("Exact", exact),
+                (None, Some(regex)) => ("RegularExpression", regex),
+                (None, None) => return Err(unsupported(&format!("{field}[{name:?}]"))),
+            };
+            Ok(json!({"type": kind, "name": name, "value": value}))
+        })
+        .collect()
+}
+
+fn unsupported(field: &str) -> RenderError {
+    RenderError::Unsupported {
+        field: field.to_owned(),
+        value: "given".into(),
+        cure: "HTTPRoute matches paths by exact, prefix or regex, methods by exact, headers and query parameters by exact or regex"
+            .into(),
+    }
+}

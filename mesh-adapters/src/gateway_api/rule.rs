@@ -1,0 +1,120 @@
+//! Rules of an HTTPRoute: who is sent where, and the split that live rules are in.
+
+use rollout::{Split, Weight};
+use serde_json::{Map, Value, json};
+
+use super::{filters, matches};
+use crate::{
+    duration::gateway_duration,
+    error::{ReadError, RenderError},
+    route::Route,
+};
+
+/// The API's weight of a backend that gives none.
+const WEIGHT_DEFAULT: i64 = 1;
+
+/// The rules wanted: one, or two when only some users are to reach the canary.
+pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
+    let service = matches::of_service(route)?;
+    let both = vec![
+        backend(route, &route.primary(), route.split.primary()),
+        backend(route, &route.canary(), route.split.canary),
+    ];
+    if route.matches.is_empty() {
+        return Ok(vec![rule(route, service, true, both)?]);
+    }
+    let chosen = matches::merged(route, &service)?;
+    let primary = vec![backend(route, &route.primary(), Weight::FULL)];
+    Ok(vec![
+        rule(route, chosen, true, both)?,
+        rule(route, service, false, primary)?,
+    ])
+}
+
+fn rule(
+    route: &Route,
+    matches: Vec<Value>,
+    has_canary: bool,
+    backends: Vec<Value>,
+) -> Result<Value, RenderError> {
+    let mut rule = Map::new();
+    rule.insert("matches".into(), matches.into());
+    let mut filters = filters::filters(route)?;
+    if has_canary && route.split.mirrored {
+        filters.push(filters::mirror_to_canary(route));
+    }
+    if !filters.is_empty() {
+        rule.insert("filters".into(), filters.into());
+    }
+    rule.insert("backendRefs".into(), backends.into());
+    let mut timeouts = Map::new();
+    for (key, field, given) in [
+        ("request", "spec.service.timeout", &route.service.timeout),
+        (
+            "backendRequest",
+            "spec.service.backendTimeout",
+            &route.service.backend_timeout,
+        ),
+    ] {
+        if let Some(text) = given.as_deref().filter(|text| !text.is_empty()) {
+            timeouts.insert(key.into(), gateway_duration(field, text)?.into());
+        }
+    }
+    if !timeouts.is_empty() {
+        rule.insert("timeouts".into(), timeouts.into());
+    }
+    Ok(rule.into())
+}
+
+fn backend(route: &Route, name: &str, weight: Weight) -> Value {
+    json!({
+        "group": "", "kind": "Service", "name": name, "port": route.service.port,
+        "weight": weight.percent(),
+    })
+}
+
+/// The split of the last rule that has exactly the two backends.
+pub(super) fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
+    let rules = object.pointer("/spec/rules").and_then(Value::as_array);
+    let found = rules
+        .into_iter()
+        .flatten()
+        .rev()
+        .find_map(|rule| Some((rule, weights(rule, route)?)));
+    let Some((rule, (primary, canary))) = found else {
+        return Err(ReadError::NoRule {
+            kind: super::KIND.into(),
+            name: route.apex.clone(),
+            primary: route.primary(),
+            canary: route.canary(),
+        });
+    };
+    match Weight::try_from(canary) {
+        Ok(weight) if primary + canary == 100 => Ok(Split {
+            canary: weight,
+            mirrored: filters::is_mirrored(rule, &route.canary()),
+        }),
+        Ok(_) | Err(_) => Err(ReadError::Weights {
+            kind: super::KIND.into(),
+            name: route.apex.clone(),
+            primary,
+            canary,
+        }),
+    }
+}
+
+fn weights(rule: &Value, route: &Route) -> Option<(i64, i64)> {
+    let backends = rule.get("backendRefs")?.as_array()?;
+    if backends.len() != 2 {
+        return None;
+    }
+    let weight = |wanted: &str| {
+        let backend = backends
+            .iter()
+            .find(|backend| backend.get("name").and_then(Value::as_str) == Some(wanted))?;
+        let given = backend.get("weight").and_then(Value::as_i64);
+        // The API allows up to 1,000,000; the bound keeps the sum from overflowing.
+        Some(given.unwrap_or(WEIGHT_DEFAULT).clamp(-1, 1_000_000))
+    };
+    Some((weight(&route.primary())?, weight(&route.canary())?))
+}

@@ -1,0 +1,115 @@
+//! Golden files: the first document says what is given, the others what is rendered from it.
+//!
+//! `UPDATE_EXPECT=1` writes what is rendered into the files. Each file is also read back: the split is seen in
+//! what was rendered, and it has not drifted from itself.
+
+use std::{fs, path::Path};
+
+use goyaml::Limits;
+use mesh_adapters::{Live, Manifest, Owner, Route, Split, Weight, adapter};
+use serde_json::{Value, json};
+
+#[test]
+fn files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut wrong = Vec::new();
+    let mut files = 0;
+    for mesh in fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(mesh.unwrap().path()).unwrap() {
+            files += 1;
+            check(&file.unwrap().path(), &mut wrong);
+        }
+    }
+    assert!(files >= 20, "only {files} files were found");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn check(path: &Path, wrong: &mut Vec<String>) {
+    let text = fs::read_to_string(path).unwrap();
+    let mut documents = goyaml::parse_json(&text, &Limits::default()).unwrap();
+    let given = documents.remove(0);
+    let route = route(&given);
+    let provider = given["canary"]["provider"].as_str().unwrap();
+    let adapter = adapter(provider).unwrap();
+    let live: Live = given["live"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let rendered = match adapter.render(&route, &live) {
+        Ok(manifests) => manifests,
+        Err(error) => vec![json!({"error": error.to_string()})],
+    };
+    if rendered != documents {
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            write(path, &given, &rendered);
+        }
+        wrong.push(format!("{}: {rendered:#?}", path.display()));
+    }
+    if rendered
+        .iter()
+        .all(|manifest| manifest.get("error").is_none())
+    {
+        let now: Live = rendered.into_iter().collect();
+        assert_eq!(
+            adapter.seen(&route, &now),
+            Ok(route.split),
+            "{}",
+            path.display()
+        );
+        assert_eq!(
+            adapter.has_drifted(&route, &now),
+            Ok(false),
+            "{}",
+            path.display()
+        );
+        let elsewhere = Route {
+            split: Split::to_canary(Weight::FULL),
+            ..route
+        };
+        assert_eq!(
+            adapter.has_drifted(&elsewhere, &now),
+            Ok(false),
+            "weights are no drift"
+        );
+    }
+}
+
+/// The route of the canary in the file: `canary` is merged over a minimal spec.
+fn route(given: &Value) -> Route {
+    let mut spec = json!({
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
+        "service": {"port": 9898},
+        "analysis": {},
+    });
+    for (key, value) in given["canary"].as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    let canary = api::decode::decode(json!({
+        "metadata": {"name": "podinfo", "namespace": "test"},
+        "spec": spec,
+    }))
+    .unwrap();
+    let split = Split {
+        canary: Weight::try_from(given["weight"].as_i64().unwrap_or(10)).unwrap(),
+        mirrored: given["mirrored"].as_bool().unwrap_or(false),
+    };
+    let mut route = Route::new(&canary, split).unwrap();
+    route.owner = given["owner"].as_str().map(|uid| Owner {
+        name: "podinfo".into(),
+        uid: uid.into(),
+    });
+    route.selector_label = given["selector"]
+        .as_str()
+        .map(|key| (key.to_owned(), "podinfo".to_owned()));
+    route
+}
+
+fn write(path: &Path, given: &Value, rendered: &[Manifest]) {
+    let documents: Vec<String> = std::iter::once(given)
+        .chain(rendered)
+        .map(|document| goyaml::to_yaml(document).unwrap())
+        .collect();
+    fs::write(path, documents.join("---\n")).unwrap();
+}

@@ -1,0 +1,4 @@
+//! Tests of the adapters through their public door.
+
+mod golden;
+mod live;
