@@ -22,8 +22,15 @@ pub(super) fn fresh(
     passed: Option<&Snapshot>,
     now: Split,
 ) -> Run {
-    let may_leave = now.canary.is_zero() || scene.is_primary_good(promoted, passed);
-    let split = if may_leave { Split::PRIMARY } else { now };
+    // Where users really are, when that can be told; no more than what was decided for them.
+    let seen = scene.world.traffic.split().unwrap_or(now);
+    let stays = seen.canary.min(now.canary);
+    let may_leave = stays.is_zero() || scene.is_primary_good(promoted, passed);
+    let split = if may_leave || !scene.spec.has_routes() {
+        Split::PRIMARY
+    } else {
+        Split::to_canary(stays)
+    };
     Run {
         snapshot: snapshot.clone(),
         promoted: promoted.cloned(),
@@ -69,17 +76,13 @@ pub(super) fn start(scene: &Scene<'_>, run: Run) -> Plan {
 }
 
 /// A newer revision was seen during a run: all of it begins anew.
-pub(super) fn restart(
-    scene: &Scene<'_>,
-    run: &Run,
-    snapshot: &Snapshot,
-    passed: Option<&Snapshot>,
-) -> Plan {
+pub(super) fn restart(scene: &Scene<'_>, run: &Run, snapshot: &Snapshot) -> Plan {
+    // The version before this one is in the primary only if it passed.
     let promoted = match scene.primary_snapshot() {
-        Some(there) if passed == Some(there) => Some(&there.revision),
+        Some(there) if run.snapshot == *there => Some(&there.revision),
         Some(_) | None => run.promoted.as_ref(),
     };
-    let next = fresh(scene, snapshot, promoted, passed, run.position.split);
+    let next = fresh(scene, snapshot, promoted, None, run.position.split);
     let actions = routes(scene, &next);
     let summary = format!("new revision {}: analysis restarted", snapshot.short());
     Plan::to(State::Progressing(next))

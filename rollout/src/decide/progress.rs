@@ -56,7 +56,7 @@ fn lost_target(scene: &Scene<'_>, state: &State, run: &Run, waiting_on: WaitingO
 
 /// A newer revision: the canary gets no traffic before anything else happens.
 fn revision_fact(scene: &Scene<'_>, run: &Run, snapshot: &Snapshot) -> Option<Plan> {
-    (run.snapshot != *snapshot).then(|| begin::restart(scene, run, snapshot, None))
+    (run.snapshot != *snapshot).then(|| begin::restart(scene, run, snapshot))
 }
 
 /// The primary already has this revision: we stopped between promoting and saying so, or the target went

@@ -57,7 +57,7 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
         Err(waiting_on @ WaitingOn::Cache(_)) => return Plan::hold(state, waiting_on),
         Err(_) => {}
         Ok(snapshot) if *snapshot != run.snapshot => {
-            return begin::restart(scene, run, snapshot, Some(&run.snapshot));
+            return begin::restart(scene, run, snapshot);
         }
         Ok(snapshot) => {
             if let Some(plan) = settle::primary_missing(scene, &state, snapshot) {

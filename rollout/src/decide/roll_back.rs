@@ -7,6 +7,7 @@ use super::{
     begin,
     plan::Plan,
     scene::{Scene, Side},
+    settle,
     wording::{alert, event, warning},
 };
 use crate::{
@@ -60,18 +61,24 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> P
     let state = State::RollingBack(run.clone(), reason.clone());
     match scene.target_snapshot() {
         Ok(snapshot) if *snapshot != run.snapshot => {
-            return begin::restart(scene, run, snapshot, None);
+            return begin::restart(scene, run, snapshot);
         }
         Err(waiting_on @ WaitingOn::Cache(_)) => return Plan::hold(state, waiting_on),
-        Ok(_) | Err(_) => {}
-    }
-    if scene.world.primary == Seen::Unread {
-        return Plan::hold(state, WaitingOn::Cache("the primary"));
+        Ok(snapshot) => {
+            if let Some(plan) = settle::primary_missing(scene, &state, snapshot) {
+                return plan;
+            }
+        }
+        Err(_) if scene.world.primary == Seen::Unread => {
+            return Plan::hold(state, WaitingOn::Cache("the primary"));
+        }
+        Err(_) => {}
     }
     if is_on_primary(scene, run) {
         return finish(scene, run, reason);
     }
-    if !scene.is_primary_good(run.promoted.as_ref(), None) {
+    // A primary that had to be made anew has the same version as the canary: no better, and no worse.
+    if !scene.is_primary_good(run.promoted.as_ref(), Some(&run.snapshot)) {
         return hold_primary(scene, state, run);
     }
     let moved = Run {

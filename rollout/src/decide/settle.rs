@@ -37,6 +37,7 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Pla
     if is_promoted_already(scene, settled, snapshot) {
         let followed = Settled {
             applied: Some(snapshot.clone()),
+            promoted: promoted(scene, settled),
             ..settled.clone()
         };
         return Plan::to(with(state, followed))
@@ -68,6 +69,7 @@ fn stand_down(scene: &Scene<'_>, settled: &Settled, snapshot: &Snapshot) -> Plan
         || scene.primary_snapshot() == Some(snapshot);
     let settled = Settled {
         applied: Some(snapshot.clone()),
+        promoted: promoted(scene, settled),
         ..settled.clone()
     };
     let state = if is_promoted {
@@ -107,7 +109,7 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
             let run = begin::fresh(
                 scene,
                 snapshot,
-                settled.promoted.as_ref(),
+                promoted(scene, settled).as_ref(),
                 passed,
                 Split::to_canary(settled.weight),
             );
@@ -118,6 +120,15 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
             plan
         }
     }
+}
+
+/// What the primary runs. Its annotation knows better than the status when a primary was made anew: nobody
+/// writes it but for a version that passed, or that is all there is.
+fn promoted(scene: &Scene<'_>, settled: &Settled) -> Option<Revision> {
+    scene
+        .primary_snapshot()
+        .map(|there| there.revision.clone())
+        .or_else(|| settled.promoted.clone())
 }
 
 /// Tells versions apart by template and configs.
@@ -191,8 +202,9 @@ fn canary_lost(scene: &Scene<'_>, state: &State, settled: &Settled) -> Option<Pl
 /// Weights that others changed are put back.
 fn keep(scene: &Scene<'_>, state: &State) -> Vec<Action> {
     let wanted = repair::wanted(state);
+    let can_take = wanted.canary.is_zero() || scene.can_serve(Side::Canary);
     match &scene.world.traffic {
-        TrafficSeen::Split(split) if scene.spec.has_routes() && *split != wanted => {
+        TrafficSeen::Split(split) if scene.spec.has_routes() && *split != wanted && can_take => {
             vec![Action::Routes(wanted)]
         }
         TrafficSeen::Split(_) | TrafficSeen::Unread | TrafficSeen::Unreadable(_) => Vec::new(),

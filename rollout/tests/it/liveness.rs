@@ -44,6 +44,12 @@ fn analyses() -> impl Strategy<Value = (Value, Value)> {
         })
 }
 
+/// More with `PROPTEST_CASES`.
+fn cases() -> u32 {
+    const CASES_MIN: u32 = 300;
+    ProptestConfig::default().cases.max(CASES_MIN)
+}
+
 const WORDS: [&str; 32] = [
     "1s",
     "3s",
@@ -80,7 +86,7 @@ const WORDS: [&str; 32] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn sound_at_every_step_and_settled_when_faults_stop(

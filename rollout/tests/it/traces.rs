@@ -462,10 +462,15 @@ fn deletion_puts_things_back_target_first() {
               5 Terminating 0 | RevertApex; RevertRoutes; "Terminated canary podinfo.test"; RemoveFinalizer
         "#]],
     );
-    check(&weighted(), &none(), "v1\n---\ndelete", &expect![[r#"
+    check(
+        &weighted(),
+        &none(),
+        "v1\n---\ndelete",
+        &expect![[r#"
         > delete
           0 Initialized 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
