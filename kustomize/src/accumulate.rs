@@ -157,6 +157,9 @@ impl<'a> Builder<'a> {
             kustomization: &kustomization,
         };
         nested.check_role(role)?;
+        if kustomization.is_empty {
+            return Err(nested.at("", Fault::EmptyKustomization));
+        }
         let gathered = self.layer(&nested, gathered)?;
         self.open.pop();
         Ok(gathered)

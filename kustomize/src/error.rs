@@ -45,6 +45,9 @@ pub enum Fault {
     /// A folder with several of them.
     #[error("folder {0:?} has more than one kustomization file; keep one")]
     ManyKustomizations(String),
+    /// A kustomization, not the top one, without any field.
+    #[error("the kustomization is empty; give it resources or remove the reference to it")]
+    EmptyKustomization,
     /// A feature that this program does not have.
     #[error("is not supported: {0}")]
     Unsupported(&'static str),

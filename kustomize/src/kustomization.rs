@@ -40,6 +40,9 @@ pub(crate) struct Kustomization {
     pub(crate) secret_generator: Vec<Generator>,
     pub(crate) generator_options: Option<GeneratorOptions>,
     pub(crate) sort_options: Option<SortOptions>,
+    /// The file says nothing besides its kind.
+    #[serde(skip)]
+    pub(crate) is_empty: bool,
 }
 
 /// An entry of `labels`.
@@ -286,7 +289,11 @@ impl Kustomization {
         }
         let mut read = Value::Object(read);
         drop_nulls(&mut read);
+        let is_empty = read
+            .as_object()
+            .is_none_or(|fields| fields.keys().all(|k| k == "kind" || k == "apiVersion"));
         let mut kustomization = decode(&read).map_err(|why| name_field(file, &read, why))?;
+        kustomization.is_empty = is_empty;
         kustomization.fold_deprecated();
         Ok(kustomization)
     }

@@ -211,7 +211,14 @@ fn merge_selected(
     for field in ["labels", "annotations"] {
         if patch.json.pointer(&format!("/metadata/{field}")).is_some() {
             let strings = patch.strings(field);
+            // kustomize makes strings of these, of null too: it deletes none.
+            let nulls = nulls_in(&patch.json, field);
             patch.set_strings(field, strings);
+            patch.metadata().entry(field).and_modify(|map| {
+                for key in &nulls {
+                    set_word(map, key, "null");
+                }
+            });
         }
     }
     let mut kept = Vec::with_capacity(resources.len());
@@ -231,6 +238,22 @@ fn merge_selected(
     }
     *resources = kept;
     check_unique(resources)
+}
+
+/// The keys of labels or annotations that are null.
+fn nulls_in(json: &Value, field: &str) -> Vec<String> {
+    let map = json.get("metadata").and_then(|m| m.get(field));
+    let pairs = map.and_then(Value::as_object).into_iter().flatten();
+    pairs
+        .filter(|(_, value)| value.is_null())
+        .map(|(key, _)| key.clone())
+        .collect()
+}
+
+fn set_word(map: &mut Value, key: &str, word: &str) {
+    if let Some(slot) = map.get_mut(key) {
+        *slot = Value::from(word);
+    }
 }
 
 /// Merges, and says whether anything is left of the object.

@@ -127,6 +127,15 @@ fn refuses_cycles_and_missing_files() {
 
 #[test]
 fn refuses_what_it_does_not_have() {
+    check_error(
+        &[
+            ("top/kustomization.yaml", "resources: [a]"),
+            ("top/a/kustomization.yaml", ""),
+        ],
+        &expect![[
+            "failed to build: top/a/kustomization.yaml: the kustomization is empty; give it resources or remove the reference to it"
+        ]],
+    );
     check_kustomization(
         "helmCharts: [{name: x}]",
         &expect![
@@ -477,7 +486,7 @@ fn keeps_within_limits() {
     );
     let wide = ("kustomization.yaml", "resources: [a, a, a, a, a, a]");
     check(
-        &[wide, ("a/kustomization.yaml", "")],
+        &[wide, ("a/kustomization.yaml", "namePrefix: x-")],
         &expect![
             "failed to build: kustomization.yaml: resources[4]: more than the 5 kustomizations allowed in one build"
         ],
