@@ -194,10 +194,12 @@ impl Elector {
 
 /// A conflict means that another candidate was faster.
 fn taken(error: kube::Error) -> Result<Option<i32>, kube::Error> {
-    match &error {
-        kube::Error::Api(status) if status.code == 409 => Ok(None),
-        _ => Err(error),
+    if let kube::Error::Api(status) = &error
+        && status.code == 409
+    {
+        return Ok(None);
     }
+    Err(error)
 }
 
 fn micro_time(clock: Clock) -> MicroTime {

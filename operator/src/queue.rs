@@ -107,6 +107,11 @@ impl<K: Ord + Clone> Queue<K> {
         inner.due.len().saturating_add(inner.running.len())
     }
 
+    /// Whether no key waits or runs.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<K>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,7 +174,7 @@ mod tests {
         assert_eq!(queue.next().await.0, "b");
         assert_eq!(start.elapsed(), Duration::from_secs(5));
         queue.finish(&"b", None);
-        assert_eq!(queue.len(), 0);
+        assert!(queue.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,7 @@ pub mod canary;
 pub mod key;
 pub mod kind;
 pub mod objects;
+pub mod packed;
 pub mod relations;
 pub mod store;
 pub mod watch;
@@ -171,51 +172,51 @@ impl Caches {
     }
 
     /// Takes in an object that a request of ours brought, before its watch does.
-    pub fn learn(&self, resource: &ApiResource, object: DynamicObject) {
+    pub fn learn(&self, resource: &ApiResource, object: &DynamicObject) {
         let key = Key::of(&object.metadata);
         let metadata = &object.metadata;
         let lazy = self.lock();
         match kind::id(resource).as_str() {
             kind::CANARY => {
                 self.canaries
-                    .put(key, metadata, CanarySeen::project(&object));
+                    .put(key, metadata, CanarySeen::project(object));
             }
             "apps/v1/Deployment" => {
                 self.deployments.put(
                     key,
                     metadata,
-                    WorkloadSeen::project(&object, &self.source.selector_labels),
+                    WorkloadSeen::project(object, &self.source.selector_labels),
                 );
             }
             "v1/Service" => {
                 self.services
-                    .put(key, metadata, ServiceSeen::project(&object));
+                    .put(key, metadata, ServiceSeen::project(object));
             }
             "v1/ConfigMap" => put(
                 lazy.config_maps.as_ref(),
                 key,
                 metadata,
-                ConfigSeen::project(&object),
+                ConfigSeen::project(object),
             ),
             "v1/Secret" => put(
                 lazy.secrets.as_ref(),
                 key,
                 metadata,
-                ConfigSeen::project(&object),
+                ConfigSeen::project(object),
             ),
             "autoscaling/v2/HorizontalPodAutoscaler" => {
                 put(
                     lazy.scalers.as_ref(),
                     key,
                     metadata,
-                    ScalerSeen::project(&object),
+                    ScalerSeen::project(object),
                 );
             }
             id => put(
                 lazy.raw.get(id),
                 key,
                 metadata,
-                RawSeen::project(&object, resource),
+                RawSeen::project(object, resource),
             ),
         }
     }

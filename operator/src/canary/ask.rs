@@ -4,6 +4,7 @@
 //! answers about an old version are worth nothing. It judges no answer.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use analysis::{Flavour, PrometheusServer, Resolved, TemplateRef, Unusable};
@@ -200,9 +201,9 @@ async fn templates(
             namespace: namespace.clone(),
             name: name.clone(),
         };
-        if !found.contains_key(&reference) {
-            let resolved = resolve(ctx, &reference).await;
-            found.insert(reference, resolved);
+        if let Entry::Vacant(place) = found.entry(reference) {
+            let resolved = resolve(ctx, place.key()).await;
+            place.insert(resolved);
         }
     }
     found

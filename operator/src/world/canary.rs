@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use kube::api::{DynamicObject, ObjectMeta};
 use serde_json::Value;
 
+use super::packed::Packed;
 use crate::canary::build::LAST_APPLIED;
 use crate::json::str_at;
 
 /// A kept Canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySeen {
-    raw: Box<[u8]>,
+    raw: Packed,
     /// Kind and name of the target: `Deployment/podinfo`.
     pub target: Box<str>,
     /// When it was made; the older of two with one target wins.
@@ -38,9 +39,7 @@ impl CanarySeen {
             .as_ref()
             .map_or(0, |time| time.0.as_second());
         Self {
-            raw: serde_json::to_vec(&kept)
-                .unwrap_or_default()
-                .into_boxed_slice(),
+            raw: Packed::new(&kept),
             target: target.into_boxed_str(),
             created: DateTime::from_timestamp(created, 0).unwrap_or_default(),
         }
@@ -48,7 +47,7 @@ impl CanarySeen {
 
     /// The object as JSON.
     pub fn value(&self) -> Value {
-        serde_json::from_slice(&self.raw).unwrap_or_default()
+        self.raw.value()
     }
 }
 

@@ -3,6 +3,7 @@
 use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
+use super::packed::Packed;
 use crate::canary::build::service::{metadata_digest, wiring};
 use crate::digest;
 use crate::json::int_at;
@@ -83,7 +84,7 @@ impl ConfigSeen {
 
 /// A routing object, as JSON text without managed fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSeen(Box<[u8]>);
+pub struct RawSeen(Packed);
 
 impl RawSeen {
     /// Keeps the object; lists leave its kind out, so that comes from the watch.
@@ -99,15 +100,11 @@ impl RawSeen {
             metadata,
             data: object.data.clone(),
         };
-        Self(
-            serde_json::to_vec(&kept)
-                .unwrap_or_default()
-                .into_boxed_slice(),
-        )
+        Self(Packed::new(&kept))
     }
 
     /// The object as JSON.
     pub fn value(&self) -> Value {
-        serde_json::from_slice(&self.0).unwrap_or_default()
+        self.0.value()
     }
 }

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(store.get(&key), Known::Present('b'));
         store.start_list();
         store.put(Key::new("test", "other"), &meta("12"), 'x');
-        assert_eq!(store.finish_list(), [key.clone()]);
+        assert_eq!(store.finish_list(), std::slice::from_ref(&key));
         assert!(store.put(key.clone(), &meta("odd"), 'c') && store.remove(&key, &meta("13")));
     }
 }

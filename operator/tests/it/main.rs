@@ -1,8 +1,14 @@
 //! The operator against an API server and controllers in the process, on paused time.
 
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod isolation;
+#[cfg(test)]
 mod lease;
+#[cfg(test)]
 mod outbound;
+#[cfg(test)]
 mod trouble;

@@ -12,6 +12,7 @@ use super::super::build::{REVISION_ANNOTATION, Selector, primary};
 use super::{ActError, Context, Subject, configs};
 use crate::digest;
 use crate::json::str_at;
+use crate::world::key::Key;
 use crate::world::kind;
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
@@ -59,7 +60,7 @@ pub(super) async fn promote(
         .get(&kind::deployment(), &subject.primary())
         .await?
     else {
-        return Err(absent("promote", subject.primary().to_string()));
+        return Err(absent("promote", &subject.primary()));
     };
     let object = with_plan(ctx, subject, &target, snapshot, |plan| {
         primary::promote(&target, &live, plan)
@@ -96,7 +97,7 @@ pub(super) async fn scale_target(
     scale: Scale,
 ) -> Result<(), ActError> {
     let Known::Present(target) = ctx.caches.deployments.get(&subject.target()) else {
-        return Err(absent("scale the target", subject.target().to_string()));
+        return Err(absent("scale the target", &subject.target()));
     };
     let replicas = match scale {
         Scale::Zero => 0,
@@ -176,7 +177,7 @@ async fn read_target(
         .get(&kind::deployment(), &subject.target())
         .await?
     else {
-        return Err(absent("copy the target", subject.target().to_string()));
+        return Err(absent("copy the target", &subject.target()));
     };
     let template = target.pointer("/spec/template").unwrap_or(&Value::Null);
     if digest::canonical(template) == wanted.revision.as_str() {
@@ -222,11 +223,11 @@ fn primary_seen(
 ) -> Result<WorkloadSeen, ActError> {
     match ctx.caches.deployments.get(&subject.primary()) {
         Known::Present(seen) => Ok(seen),
-        Known::Absent | Known::Unread(_) => Err(absent(verb, subject.primary().to_string())),
+        Known::Absent | Known::Unread(_) => Err(absent(verb, &subject.primary())),
     }
 }
 
-fn absent(verb: &'static str, key: String) -> ActError {
+fn absent(verb: &'static str, key: &Key) -> ActError {
     ActError::Absent {
         verb,
         object: format!("Deployment {key}"),

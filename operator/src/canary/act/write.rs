@@ -227,7 +227,7 @@ impl Writer {
         };
         let found = answer.map_err(|error| refused(verb, resource, object(), &error))?;
         let value = serde_json::to_value(&found).unwrap_or_default();
-        self.caches.learn(resource, found);
+        self.caches.learn(resource, &found);
         Ok(value)
     }
 }
