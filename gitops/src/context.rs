@@ -1,6 +1,7 @@
 //! What the passes of a controller share: clients, caches, storage, clock.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store as Cache};
 use sources::network::Network;
 use sources::store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::events::{Events, Note};
 use crate::failure::{Failure, Next};
@@ -31,6 +32,28 @@ pub(crate) struct Shared {
     pub(crate) identities: Identities,
     pub(crate) repositories: Cache<DynamicObject>,
     pub(crate) kustomizations: Cache<DynamicObject>,
+    pub(crate) interrupts: Interrupts,
+}
+
+/// Ends waits that a newer revision or spec has made pointless.
+#[derive(Default)]
+pub(crate) struct Interrupts(Mutex<BTreeMap<Key, Arc<Notify>>>);
+
+impl Interrupts {
+    /// What a wait of this object listens to; the wait holds the only other copy.
+    pub(crate) fn listen(&self, key: &Key) -> Arc<Notify> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, notify| Arc::strong_count(notify) > 1);
+        Arc::clone(all.entry(key.clone()).or_default())
+    }
+
+    /// Ends the wait of this object, if there is one.
+    pub(crate) fn interrupt(&self, key: &Key) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(notify) = all.get(key) {
+            notify.notify_waiters();
+        }
+    }
 }
 
 /// One controller: its kind and what it remembers.

@@ -35,10 +35,15 @@ pub(crate) enum RecordError {
 
 impl From<kube::Error> for RecordError {
     fn from(error: kube::Error) -> Self {
-        match &error {
-            kube::Error::Api(status) if status.is_conflict() => Self::Conflict,
-            kube::Error::Api(status) if status.is_not_found() => Self::Gone,
-            _ => Self::Write(error),
+        let kube::Error::Api(status) = &error else {
+            return Self::Write(error);
+        };
+        if status.is_conflict() {
+            Self::Conflict
+        } else if status.is_not_found() {
+            Self::Gone
+        } else {
+            Self::Write(error)
         }
     }
 }

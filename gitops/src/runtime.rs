@@ -23,7 +23,7 @@ use sources::network::Network;
 use sources::store::{Store, StoreError};
 use tokio::sync::mpsc;
 
-use crate::context::{Controller, Shared};
+use crate::context::{Controller, Interrupts, Shared};
 use crate::record::RecordError;
 use crate::subject::{self, Key};
 use crate::{Clock, Settings, kustomization, source};
@@ -66,6 +66,7 @@ pub async fn run(
         identities: kustomization::Identities::default(),
         repositories: repositories.clone(),
         kustomizations: kustomizations.clone(),
+        interrupts: Interrupts::default(),
         settings,
     });
     let source_controller = Arc::new(Controller::new(
@@ -136,6 +137,8 @@ pub(crate) enum Wake {
     Source(Key),
     /// A Kustomization of this key changed its status.
     Dependency(Key),
+    /// An object of this key asks for a pass itself.
+    Own(Key),
 }
 
 /// Fills the cache, wakes dependants, and passes on objects that ask for a pass themselves.
@@ -161,7 +164,7 @@ fn watch(
                 match event {
                     Ok(event) => {
                         let (object, woken) = note(&seen, event, word);
-                        if let Some(woken) = woken {
+                        for woken in woken {
                             // The receiver lives as long as this stream does.
                             let _ = wake.send(woken).await;
                         }
@@ -189,7 +192,7 @@ fn note(
     seen: &Mutex<BTreeMap<Key, Marks>>,
     event: watcher::Event<DynamicObject>,
     word: fn(Key) -> Wake,
-) -> (Option<DynamicObject>, Option<Wake>) {
+) -> (Option<DynamicObject>, Vec<Wake>) {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     match event {
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
@@ -203,17 +206,19 @@ fn note(
                 .as_ref()
                 .is_none_or(|before| before.trigger != marks.trigger);
             let is_outcome_new = before.is_some_and(|before| before.outcome != marks.outcome);
+            let outcome = is_outcome_new.then(|| word(key.clone()));
+            let own = is_triggered.then_some(Wake::Own(key));
             (
                 is_triggered.then_some(object),
-                is_outcome_new.then(|| word(key)),
+                outcome.into_iter().chain(own).collect(),
             )
         }
         watcher::Event::Delete(object) => {
             let key = Key::of(&object);
             seen.remove(&key);
-            (None, Some(word(key)))
+            (None, vec![word(key)])
         }
-        watcher::Event::Init | watcher::Event::InitDone => (None, None),
+        watcher::Event::Init | watcher::Event::InitDone => (None, Vec::new()),
     }
 }
 

@@ -157,35 +157,35 @@ fn read_entries(inflated: &mut impl Read, limits: FileLimits) -> Result<Files, A
         if header_size != entry.size() {
             return Err(refuse("its two sizes differ"));
         }
-        match entry.header().entry_type() {
-            EntryType::Directory => {
-                tree.count_entry()?;
-                let name = name.strip_suffix('/').unwrap_or(&name);
-                if name != "." {
-                    RelPath::parse(name.strip_prefix("./").unwrap_or(name))?;
-                }
+        let kind = entry.header().entry_type();
+        if kind.is_dir() {
+            tree.count_entry()?;
+            let name = name.strip_suffix('/').unwrap_or(&name);
+            if name != "." {
+                RelPath::parse(name.strip_prefix("./").unwrap_or(name))?;
             }
-            EntryType::Regular => {
-                let path = RelPath::parse(name.strip_prefix("./").unwrap_or(&name))?;
-                tree.admit(entry.size())?;
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
-                if bytes.len() as u64 != header_size {
-                    return Err(refuse("it ends too early"));
-                }
-                let mode = entry.header().mode().map_err(ArchiveError::Read)?;
-                let is_executable = mode & 0o100 != 0;
-                tree.add(
-                    path,
-                    File {
-                        bytes: bytes.into(),
-                        is_executable,
-                    },
-                )?;
+        } else if kind.is_file() {
+            let path = RelPath::parse(name.strip_prefix("./").unwrap_or(&name))?;
+            tree.admit(entry.size())?;
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(ArchiveError::Read)?;
+            if bytes.len() as u64 != header_size {
+                return Err(refuse("it ends too early"));
             }
-            EntryType::Symlink | EntryType::Link => return Err(refuse("it is a link")),
-            // A foreign, non-exhaustive enum: devices, pipes, sparse files and whatever comes.
-            _ => return Err(refuse("it is neither a file nor a directory")),
+            let mode = entry.header().mode().map_err(ArchiveError::Read)?;
+            let is_executable = mode & 0o100 != 0;
+            let bytes = bytes.into();
+            tree.add(
+                path,
+                File {
+                    bytes,
+                    is_executable,
+                },
+            )?;
+        } else {
+            return Err(refuse(
+                "it is a link, a device or another thing that is neither file nor directory",
+            ));
         }
     }
     Ok(tree.finish()?)

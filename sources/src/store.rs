@@ -361,14 +361,13 @@ impl Store {
 
     fn read_file(&self, path: &RelPath) -> Result<Bytes, StoreError> {
         let file = self.root.join(path.as_str());
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => StoreError::Missing {
-                path: path.to_string(),
-            },
-            _ => StoreError::Read {
-                path: path.to_string(),
-                source,
-            },
+        let failed = |source: io::Error| {
+            let path = path.to_string();
+            if source.kind() == io::ErrorKind::NotFound {
+                StoreError::Missing { path }
+            } else {
+                StoreError::Read { path, source }
+            }
         };
         // A link could lead out of the root; the store never makes one.
         let metadata = fs::symlink_metadata(&file).map_err(failed)?;

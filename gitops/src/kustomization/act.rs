@@ -3,6 +3,8 @@
 //! What will be in the cluster is written to the status before the first object
 //! is: after a crash at any point, everything applied can still be pruned.
 
+use std::time::Duration;
+
 use api::kustomization::Inventory;
 use apply::{Change, ChangeKind, ObjectId};
 use sources::archive;
@@ -19,6 +21,7 @@ use crate::kustomization::observe::{Plan, Seen, Work};
 use crate::kustomization::status::{Done, Effect, HEALTHY, REVISION_KEY, elapsed, remember};
 use crate::kustomization::{FIELD_MANAGER, build::Variables};
 use crate::record::RecordError;
+use crate::subject::Key;
 
 /// Lets a build without objects empty the cluster of all that was applied.
 const ALLOW_EMPTY: &str = "kustomize.toolkit.fluxcd.io/allow-empty";
@@ -98,7 +101,7 @@ async fn pass(
         applied
     };
     // Waiting for health holds no slot: a sick object must not keep others from their turn.
-    wait(controller, work, &applied, effect).await
+    wait(controller, &seen.key, work, &applied, effect).await
 }
 
 async fn read_artifact(
@@ -320,6 +323,7 @@ async fn prune(
 
 async fn wait(
     controller: &Controller,
+    key: &Key,
     work: &Work,
     applied: &Applied,
     effect: &mut Effect,
@@ -328,6 +332,7 @@ async fn wait(
     if targets.is_empty() {
         return Ok(());
     }
+    let interrupted = controller.shared.interrupts.listen(key);
     let timeout = api::duration::format(work.timeout);
     effect.progress = format!(
         "Running health checks for revision {} with a timeout of {timeout}",
@@ -349,7 +354,13 @@ async fn wait(
         record_midway(controller, effect).await?;
     }
     let started = controller.now();
-    let outcome = apply::wait_until_healthy(&applied.kinds, &targets, work.timeout, true).await;
+    let outcome = tokio::select! {
+        outcome = apply::wait_until_healthy(&applied.kinds, &targets, work.timeout, true) => outcome,
+        () = interrupted.notified() => {
+            let message = "health checks canceled: a new revision or spec is waiting";
+            return Err(Failure::waiting("HealthCheckCanceled", message, Duration::ZERO).into());
+        }
+    };
     let took = elapsed(started, controller.now());
     match outcome {
         Ok(()) => {

@@ -1,4 +1,5 @@
-//! Finds the Kustomizations that a changed source or dependency concerns.
+//! Finds the Kustomizations that a changed source or dependency concerns, and
+//! ends their health waits when what they wait for is out of date.
 
 use std::sync::Arc;
 
@@ -23,23 +24,29 @@ pub(crate) fn woken(
 
 fn concerned(shared: &Shared, wake: &Wake) -> Vec<ObjectRef<DynamicObject>> {
     let kind = kustomization::kind();
-    let revision = match wake {
+    let is_concerned: Box<dyn Fn(&DynamicObject) -> bool> = match wake {
+        Wake::Own(key) => {
+            shared.interrupts.interrupt(key);
+            return Vec::new();
+        }
         Wake::Source(key) => {
             let source = cached(&shared.repositories, &source::kind(), key);
-            source.and_then(|object| text(&object, "/status/artifact/revision"))
+            let revision = source.and_then(|object| text(&object, "/status/artifact/revision"));
+            Box::new(move |object| uses(object, key) && !is_at(object, revision.as_deref()))
         }
-        Wake::Dependency(_) => None,
+        Wake::Dependency(key) => Box::new(|object| waits_for(object, key)),
     };
-    let is_concerned = |object: &DynamicObject| match wake {
-        Wake::Source(key) => uses(object, key) && !is_at(object, revision.as_deref()),
-        Wake::Dependency(key) => waits_for(object, key),
-    };
-    let state = shared.kustomizations.state();
-    state
-        .iter()
-        .filter(|object| is_concerned(object))
-        .map(|object| reference(&Key::of(object), &kind))
-        .collect()
+    let mut concerned = Vec::new();
+    for object in shared.kustomizations.state() {
+        if is_concerned(&object) {
+            let key = Key::of(&object);
+            if matches!(wake, Wake::Source(_)) {
+                shared.interrupts.interrupt(&key);
+            }
+            concerned.push(reference(&key, &kind));
+        }
+    }
+    concerned
 }
 
 fn uses(object: &DynamicObject, source: &Key) -> bool {

@@ -59,7 +59,7 @@ async fn a_revision_is_applied_changed_and_pruned() {
     );
 
     world.repository.write("deploy/a.yaml", &map("a", "two"));
-    world.repository.remove("deploy/b.yaml");
+    world.remove("deploy/b.yaml");
     world.repository.write("deploy/c.yaml", &map("c", "one"));
     let second = world.repository.commit("change one, drop one, add one");
     let object = world
@@ -160,8 +160,8 @@ async fn a_build_of_nothing_deletes_nothing_without_consent() {
     world
         .until_ready_says(&world.kustomizations(), "app", "ReconciliationSucceeded")
         .await;
-    world.repository.remove("deploy/a.yaml");
-    world.repository.remove("deploy/b.yaml");
+    world.remove("deploy/a.yaml");
+    world.remove("deploy/b.yaml");
     world.repository.write("deploy/README.md", "nothing here");
     let empty = world.repository.commit("empty");
     let object = world
@@ -245,7 +245,7 @@ async fn failures_name_the_object_and_keep_the_inventory() {
         "{}",
         words(&object, "Ready")
     );
-    world.repository.remove("deploy/z.yaml");
+    world.remove("deploy/z.yaml");
     let good = world.repository.commit("mended");
     world
         .until(&world.kustomizations(), "app", |object| {
@@ -542,7 +542,7 @@ async fn a_burst_of_conflicts_and_errors_ends_where_it_would_have() {
     world
         .until_ready_says(&world.kustomizations(), "app", "ReconciliationSucceeded")
         .await;
-    world.repository.remove("deploy/b.yaml");
+    world.remove("deploy/b.yaml");
     let commit = world.repository.commit("drop one");
     world
         .until(&world.kustomizations(), "app", |object| {
@@ -551,4 +551,33 @@ async fn a_burst_of_conflicts_and_errors_ends_where_it_would_have() {
         .await;
     assert!(world.maps().get_opt("b").await.unwrap().is_none());
     assert!(world.maps().get_opt("a").await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_revision_or_a_deletion_ends_a_health_wait() {
+    let world = with_two_maps().await;
+    let check = json!([{"kind": "Deployment", "name": "absent", "namespace": "apps"}]);
+    let fields = json!({"path": "./deploy", "timeout": "1h", "healthChecks": check});
+    world.kustomization("app", fields).await;
+    let is_waiting = |object: &Value| condition(object, "Healthy")["reason"] == "Progressing";
+    world
+        .until(&world.kustomizations(), "app", is_waiting)
+        .await;
+    world.repository.write("deploy/a.yaml", &map("a", "two"));
+    let next = world.repository.commit("next");
+    let revision = format!("main@sha1:{next}");
+    world
+        .until(&world.kustomizations(), "app", |object| {
+            object["status"]["lastAttemptedRevision"] == revision && is_waiting(object)
+        })
+        .await;
+    assert!(world.started.elapsed() < Duration::from_secs(300));
+    world
+        .kustomizations()
+        .delete("app", &DeleteParams::default())
+        .await
+        .unwrap();
+    world.until_gone(&world.kustomizations(), "app").await;
+    assert!(world.started.elapsed() < Duration::from_secs(300));
+    assert!(world.maps().get_opt("a").await.unwrap().is_none());
 }

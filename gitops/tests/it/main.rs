@@ -2,11 +2,11 @@
 //! repositories made by the git program.
 
 #[path = "../../../sources/tests/it/bridge.rs"]
-#[expect(
-    dead_code,
-    reason = "shared with the tests of `sources`, which use more of it"
-)]
+#[cfg(test)]
 mod bridge;
+#[cfg(test)]
 mod kustomization;
+#[cfg(test)]
 mod source;
+#[cfg(test)]
 mod support;

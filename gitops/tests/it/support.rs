@@ -16,28 +16,28 @@ use serde_json::{Value, json};
 use crate::bridge::{Bridge, Repository};
 
 const LIMIT: Duration = Duration::from_secs(3600);
-pub const NAMESPACE: &str = "flux-system";
+pub(crate) const NAMESPACE: &str = "flux-system";
 
-pub struct World {
-    pub server: ApiServer,
-    pub bridge: Arc<Bridge>,
-    pub repository: Repository,
-    pub storage: tempfile::TempDir,
-    pub started: tokio::time::Instant,
+pub(crate) struct World {
+    pub(crate) server: ApiServer,
+    pub(crate) bridge: Arc<Bridge>,
+    pub(crate) repository: Repository,
+    pub(crate) storage: tempfile::TempDir,
+    pub(crate) started: tokio::time::Instant,
     settings: Settings,
     running: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl World {
     /// A cluster with our kinds, a repository `r`, and running controllers.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut world = Self::idle().await;
         world.run();
         world
     }
 
     /// The same, its controllers not started.
-    pub async fn idle() -> Self {
+    pub(crate) async fn idle() -> Self {
         let started = tokio::time::Instant::now();
         let server = ApiServer::new(Options {
             clock: clock(started),
@@ -65,7 +65,7 @@ impl World {
         world
     }
 
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let client = self.server.client_as("sluice", "default");
         let bridge = Arc::clone(&self.bridge);
         let run = gitops::run(self.settings.clone(), client, clock(self.started), bridge);
@@ -76,15 +76,15 @@ impl World {
     }
 
     /// Ends the controllers wherever they are, as a crash does.
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.running.take().unwrap().abort();
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.server.client_as("kubectl", NAMESPACE)
     }
 
-    pub fn api(&self, api_version: &str, kind: &str, namespace: &str) -> Api<DynamicObject> {
+    pub(crate) fn api(&self, api_version: &str, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let mut resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         if kind == "GitRepository" {
@@ -98,20 +98,20 @@ impl World {
         }
     }
 
-    pub fn sources(&self) -> Api<DynamicObject> {
+    pub(crate) fn sources(&self) -> Api<DynamicObject> {
         self.api("source.toolkit.fluxcd.io/v1", "GitRepository", NAMESPACE)
     }
 
-    pub fn kustomizations(&self) -> Api<DynamicObject> {
+    pub(crate) fn kustomizations(&self) -> Api<DynamicObject> {
         self.api("kustomize.toolkit.fluxcd.io/v1", "Kustomization", NAMESPACE)
     }
 
-    pub fn maps(&self) -> Api<DynamicObject> {
+    pub(crate) fn maps(&self) -> Api<DynamicObject> {
         self.api("v1", "ConfigMap", "apps")
     }
 
     /// Writes an object as `kubectl apply` would.
-    pub async fn apply(&self, object: Value) {
+    pub(crate) async fn apply(&self, object: Value) {
         let text = |pointer: &str| {
             object
                 .pointer(pointer)
@@ -132,13 +132,13 @@ impl World {
         .unwrap();
     }
 
-    pub async fn patch(&self, api: &Api<DynamicObject>, name: &str, patch: Value) {
+    pub(crate) async fn patch(&self, api: &Api<DynamicObject>, name: &str, patch: Value) {
         api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await
             .unwrap();
     }
 
-    pub async fn create(&self, api: &Api<DynamicObject>, object: Value) {
+    pub(crate) async fn create(&self, api: &Api<DynamicObject>, object: Value) {
         api.create(
             &PostParams::default(),
             &serde_json::from_value(object).unwrap(),
@@ -148,7 +148,7 @@ impl World {
     }
 
     /// A GitRepository `r` with more fields.
-    pub async fn source(&self, fields: Value) {
+    pub(crate) async fn source(&self, fields: Value) {
         let mut spec =
             json!({"url": "http://git.test/r", "interval": "1m", "ref": {"branch": "main"}});
         spec.as_object_mut()
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// A Kustomization of `r` with more fields.
-    pub async fn kustomization(&self, name: &str, fields: Value) {
+    pub(crate) async fn kustomization(&self, name: &str, fields: Value) {
         let mut spec = json!({"interval": "10m", "retryInterval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "r"}});
         spec.as_object_mut()
             .unwrap()
@@ -174,8 +174,13 @@ impl World {
         self.apply(object).await;
     }
 
+    /// Takes a file out of the repository's tree.
+    pub(crate) fn remove(&self, path: &str) {
+        std::fs::remove_file(self.repository.path().join(path)).unwrap();
+    }
+
     /// Waits until an object looks so; fails with what it looks like instead.
-    pub async fn until(
+    pub(crate) async fn until(
         &self,
         api: &Api<DynamicObject>,
         name: &str,
@@ -194,7 +199,7 @@ impl World {
         }
     }
 
-    pub async fn until_gone(&self, api: &Api<DynamicObject>, name: &str) {
+    pub(crate) async fn until_gone(&self, api: &Api<DynamicObject>, name: &str) {
         let matches = |object: Option<&DynamicObject>| object.is_none();
         let waited = tokio::time::timeout(LIMIT, await_condition(api.clone(), name, matches)).await;
         assert!(
@@ -209,7 +214,7 @@ impl World {
     }
 
     /// Waits until Ready has this reason.
-    pub async fn until_ready_says(
+    pub(crate) async fn until_ready_says(
         &self,
         api: &Api<DynamicObject>,
         name: &str,
@@ -222,7 +227,7 @@ impl World {
     }
 
     /// Reasons and messages of the events about an object, oldest first.
-    pub async fn events(&self, name: &str) -> Vec<String> {
+    pub(crate) async fn events(&self, name: &str) -> Vec<String> {
         let all = self
             .api("v1", "Event", NAMESPACE)
             .list(&ListParams::default())
@@ -256,13 +261,13 @@ impl World {
     }
 
     /// Requests of the controllers so far, the renewal of open watches aside.
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.server
             .requests(|log| log.count_of("sluice") - log.count_of_verb("sluice", Verb::Watch))
     }
 
     /// Lets virtual time pass.
-    pub async fn pass(&self, time: Duration) {
+    pub(crate) async fn pass(&self, time: Duration) {
         tokio::time::advance(Duration::ZERO).await;
         tokio::time::sleep(time).await;
     }
@@ -274,7 +279,7 @@ fn clock(started: tokio::time::Instant) -> Arc<dyn Fn() -> DateTime<Utc> + Send 
 }
 
 /// A condition of an object; null when it is not there.
-pub fn condition(object: &Value, type_: &str) -> Value {
+pub(crate) fn condition(object: &Value, type_: &str) -> Value {
     let all = object["status"]["conditions"]
         .as_array()
         .cloned()
@@ -285,14 +290,14 @@ pub fn condition(object: &Value, type_: &str) -> Value {
 }
 
 /// `True Reason message` of a condition.
-pub fn words(object: &Value, type_: &str) -> String {
+pub(crate) fn words(object: &Value, type_: &str) -> String {
     let found = condition(object, type_);
     let text = |key: &str| found[key].as_str().unwrap_or("-").to_owned();
     format!("{} {} {}", text("status"), text("reason"), text("message"))
 }
 
 /// A ConfigMap in namespace `apps`.
-pub fn map(name: &str, value: &str) -> String {
+pub(crate) fn map(name: &str, value: &str) -> String {
     format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: apps\ndata:\n  k: {value}\n"
     )

@@ -4,8 +4,9 @@
 //! and, where versions tie, reads commit times; it fetches no files.
 
 use crate::git::GitError;
+use crate::git::advertisement::RemoteRef;
 use crate::git::object::{self, Kind, Oid};
-use crate::git::session::{RemoteRef, Session, Want};
+use crate::git::session::{Session, Want};
 use crate::semver_range::{Range, Version};
 
 /// What to check out.

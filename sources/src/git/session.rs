@@ -11,6 +11,9 @@ use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use reqwest::Url;
 
+use crate::git::advertisement::{
+    RemoteRef, Version, parse_v2_ref, push_ref, read_advertisement, refuse_error_line, remote_error,
+};
 use crate::git::object::Oid;
 use crate::git::pack::{Objects, PackReader};
 use crate::git::pkt_line::{self, Pkt, PktReader};
@@ -22,22 +25,6 @@ const ADVERTISEMENT_TYPE: &str = "application/x-git-upload-pack-advertisement";
 const RESULT_TYPE: &str = "application/x-git-upload-pack-result";
 const AGENT: &str = concat!("agent=sluice/", env!("CARGO_PKG_VERSION"));
 
-/// A reference of the remote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RemoteRef {
-    pub(crate) name: String,
-    pub(crate) oid: Oid,
-    /// What an annotated tag ends at.
-    pub(crate) peeled: Option<Oid>,
-}
-
-impl RemoteRef {
-    /// The id behind any annotated tag.
-    pub(crate) fn target(&self) -> Oid {
-        self.peeled.unwrap_or(self.oid)
-    }
-}
-
 /// What to fetch.
 pub(crate) struct Want<'a> {
     pub(crate) oids: &'a [Oid],
@@ -45,16 +32,6 @@ pub(crate) struct Want<'a> {
     pub(crate) is_shallow: bool,
     /// Only commits, no files, where the server can.
     pub(crate) is_commits_only: bool,
-}
-
-enum Version {
-    V0 {
-        refs: Vec<RemoteRef>,
-        capabilities: Vec<String>,
-    },
-    V2 {
-        capabilities: BTreeMap<String, String>,
-    },
 }
 
 /// An open conversation with one repository.
@@ -337,149 +314,6 @@ fn build_v0_fetch(want: &Want<'_>, capabilities: &[String]) -> Result<Vec<u8>, G
     Ok(body)
 }
 
-async fn read_advertisement(lines: &mut PktReader, refs_max: usize) -> Result<Version, GitError> {
-    let mut line = next_line(lines).await?;
-    if pkt_line::text(&line)?.starts_with("# service=") {
-        if lines.next().await? != Some(Pkt::Flush) {
-            return Err(GitError::Protocol {
-                what: "the service line has no end",
-            });
-        }
-        line = match lines.next().await? {
-            Some(Pkt::Line(line)) => line,
-            // A server of protocol 0 may say nothing at all of an empty repository.
-            _ => {
-                return Ok(Version::V0 {
-                    refs: Vec::new(),
-                    capabilities: Vec::new(),
-                });
-            }
-        };
-    }
-    let first = pkt_line::text(&line)?.to_owned();
-    refuse_error_line(&first)?;
-    if first == "version 2" {
-        return read_v2_capabilities(lines).await;
-    }
-    if first == "version 1" {
-        line = next_line(lines).await?;
-    }
-    read_v0_refs(lines, &line, refs_max).await
-}
-
-async fn next_line(lines: &mut PktReader) -> Result<Bytes, GitError> {
-    match lines.next().await? {
-        Some(Pkt::Line(line)) => Ok(line),
-        Some(Pkt::Flush | Pkt::Delimiter | Pkt::ResponseEnd) | None => Err(GitError::Protocol {
-            what: "the advertisement is empty",
-        }),
-    }
-}
-
-async fn read_v2_capabilities(lines: &mut PktReader) -> Result<Version, GitError> {
-    let mut capabilities = BTreeMap::new();
-    while let Some(Pkt::Line(line)) = lines.next().await? {
-        let text = pkt_line::text(&line)?;
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        capabilities.insert(name.to_owned(), value.to_owned());
-    }
-    if capabilities
-        .get("object-format")
-        .is_some_and(|format| format != "sha1")
-    {
-        return Err(GitError::ObjectFormat);
-    }
-    Ok(Version::V2 { capabilities })
-}
-
-async fn read_v0_refs(
-    lines: &mut PktReader,
-    first: &Bytes,
-    refs_max: usize,
-) -> Result<Version, GitError> {
-    let text = pkt_line::text(first)?;
-    let (first, capabilities) = text.split_once('\0').unwrap_or((text, ""));
-    let capabilities: Vec<String> = capabilities
-        .split_ascii_whitespace()
-        .map(str::to_owned)
-        .collect();
-    if capabilities
-        .iter()
-        .any(|word| word.starts_with("object-format=") && word != "object-format=sha1")
-    {
-        return Err(GitError::ObjectFormat);
-    }
-    let mut refs: Vec<RemoteRef> = Vec::new();
-    let mut text = first.to_owned();
-    loop {
-        let (oid, name) = text
-            .split_once(' ')
-            .and_then(|(oid, name)| Some((Oid::parse(oid)?, name)))
-            .ok_or(GitError::Protocol {
-                what: "a reference line has no object id",
-            })?;
-        match (name.strip_suffix("^{}"), refs.last_mut()) {
-            (Some(name), Some(tag)) if tag.name == name => tag.peeled = Some(oid),
-            (Some(_), _) => {} // `capabilities^{}` of an empty repository.
-            (None, _) => push_ref(
-                &mut refs,
-                RemoteRef {
-                    name: name.to_owned(),
-                    oid,
-                    peeled: None,
-                },
-                refs_max,
-            )?,
-        }
-        match lines.next().await? {
-            Some(Pkt::Line(line)) => text = pkt_line::text(&line)?.to_owned(),
-            Some(Pkt::Flush | Pkt::Delimiter | Pkt::ResponseEnd) | None => break,
-        }
-    }
-    Ok(Version::V0 { refs, capabilities })
-}
-
-/// Reads `oid name [attribute:value]…`; an unborn reference is none.
-fn parse_v2_ref(line: &str) -> Result<Option<RemoteRef>, GitError> {
-    let mut words = line.split(' ');
-    let (Some(oid), Some(name)) = (words.next(), words.next()) else {
-        return Err(GitError::Protocol {
-            what: "a reference line has no name",
-        });
-    };
-    if oid == "unborn" {
-        return Ok(None);
-    }
-    let oid = Oid::parse(oid).ok_or(GitError::Protocol {
-        what: "a reference line has no object id",
-    })?;
-    let peeled = words
-        .find_map(|word| word.strip_prefix("peeled:"))
-        .and_then(Oid::parse);
-    Ok(Some(RemoteRef {
-        name: name.to_owned(),
-        oid,
-        peeled,
-    }))
-}
-
-fn push_ref(
-    refs: &mut Vec<RemoteRef>,
-    reference: RemoteRef,
-    refs_max: usize,
-) -> Result<(), GitError> {
-    if refs.len() >= refs_max {
-        return Err(GitError::Limit {
-            max: refs_max as u64,
-            unit: "references",
-        });
-    }
-    if !reference.oid.is_zero() {
-        refs.push(reference);
-    }
-    Ok(())
-}
-
 fn check_section_line(line: &str) -> Result<(), GitError> {
     refuse_error_line(line)?;
     let is_known = [
@@ -499,19 +333,6 @@ fn check_section_line(line: &str) -> Result<(), GitError> {
         Err(GitError::Protocol {
             what: "the response has an unknown section",
         })
-    }
-}
-
-fn refuse_error_line(line: &str) -> Result<(), GitError> {
-    line.strip_prefix("ERR ")
-        .map_or(Ok(()), |message| Err(remote_error(message)))
-}
-
-fn remote_error(message: &str) -> GitError {
-    const MESSAGE_CHARS_MAX: usize = 300;
-    let printable = message.trim().chars().filter(|c| !c.is_control());
-    GitError::Remote {
-        message: printable.take(MESSAGE_CHARS_MAX).collect(),
     }
 }
 

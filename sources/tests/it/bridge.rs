@@ -13,15 +13,15 @@ use sources::credentials::Tls;
 use sources::network::{Body, BoxError, Network, NetworkError};
 
 /// A folder of repositories and the program that serves them.
-pub struct Bridge {
+pub(crate) struct Bridge {
     root: tempfile::TempDir,
     /// Whether clients are told of protocol 2.
-    pub is_v2: bool,
+    pub(crate) is_v2: bool,
     log: Mutex<Vec<String>>,
 }
 
 impl Bridge {
-    pub fn new(is_v2: bool) -> Arc<Self> {
+    pub(crate) fn new(is_v2: bool) -> Arc<Self> {
         let root = tempfile::tempdir().unwrap();
         Arc::new(Self {
             root,
@@ -31,7 +31,7 @@ impl Bridge {
     }
 
     /// Makes an empty repository.
-    pub fn repository(&self, name: &str) -> Repository {
+    pub(crate) fn repository(&self, name: &str) -> Repository {
         let path = self.root.path().join(name);
         std::fs::create_dir_all(&path).unwrap();
         let repository = Repository { path };
@@ -40,7 +40,7 @@ impl Bridge {
     }
 
     /// Method and path of each request since the last call.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 }
@@ -120,13 +120,13 @@ fn run(root: &Path, is_v2: bool, request: &http::Request<Bytes>) -> http::Respon
 }
 
 /// A working tree under test.
-pub struct Repository {
+pub(crate) struct Repository {
     path: PathBuf,
 }
 
 impl Repository {
     /// Runs git in it; gives its trimmed output.
-    pub fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args(arguments)
             .current_dir(&self.path)
@@ -147,22 +147,18 @@ impl Repository {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let file = self.path.join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     }
 
-    pub fn remove(&self, path: &str) {
-        std::fs::remove_file(self.path.join(path)).unwrap();
-    }
-
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Commits everything; gives the commit's id.
-    pub fn commit(&self, message: &str) -> String {
+    pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", message]);
         self.git(&["rev-parse", "HEAD"])

@@ -129,6 +129,15 @@ async fn every_reference_gives_its_revision_and_files() {
         .unwrap();
         assert_eq!(named.revision, format!("refs/heads/side@sha1:{}", f.side));
         assert_eq!(names(&named), ["a.yaml", "deep/er/run.sh", "side.yaml"]);
+    }
+}
+
+#[tokio::test]
+async fn commits_are_found_wherever_they_are() {
+    for is_v2 in [true, false] {
+        let f = fixture(is_v2);
+        let is = |fields| checkout(&f.bridge, fields);
+        let none = ReferenceFields::default();
 
         // Not the head of anything: protocol 0 refuses it alone, and all history is fetched.
         let commit = is(ReferenceFields {

@@ -104,18 +104,17 @@ async fn run(answers: Vec<Answer>) -> (GitError, Vec<http::Request<Bytes>>) {
     (error, script.seen.into_inner().unwrap())
 }
 
-#[tokio::test]
-async fn answers_that_are_not_the_protocol_are_refused() {
-    let head = || line(&format!("{SHA} refs/heads/main\n"));
-    let listed = || text(RESULT, &format!("{}0000", head()));
-    let pack = |body: &str| {
-        vec![
-            text(ADVERTISEMENT, CAPABILITIES),
-            listed(),
-            text(RESULT, body),
-        ]
-    };
-    let cases: Vec<(&str, Vec<Answer>, &str)> = vec![
+/// Name, answers, and what the error must say.
+type Case = (&'static str, Vec<Answer>, &'static str);
+
+fn cases() -> Vec<Case> {
+    let mut cases = openings();
+    cases.extend(packs());
+    cases
+}
+
+fn openings() -> Vec<Case> {
+    vec![
         (
             "a web page",
             vec![text("text/html", "<html>")],
@@ -157,9 +156,23 @@ async fn answers_that_are_not_the_protocol_are_refused() {
         ),
         (
             "an endless advertisement",
-            vec![endless(ADVERTISEMENT, "0006a\n")],
+            vec![endless(ADVERTISEMENT, "000eversion 2\n")],
             "1048576 bytes",
         ),
+    ]
+}
+
+fn packs() -> Vec<Case> {
+    let head = || line(&format!("{SHA} refs/heads/main\n"));
+    let listed = || text(RESULT, &format!("{}0000", head()));
+    let pack = |body: &str| {
+        vec![
+            text(ADVERTISEMENT, CAPABILITIES),
+            listed(),
+            text(RESULT, body),
+        ]
+    };
+    vec![
         ("no pack", pack("0000"), "no pack"),
         (
             "an unknown section",
@@ -178,8 +191,12 @@ async fn answers_that_are_not_the_protocol_are_refused() {
             "failed to read the pack",
         ),
         ("a server error", vec![status(500)], "500"),
-    ];
-    for (name, answers, reason) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn answers_that_are_not_the_protocol_are_refused() {
+    for (name, answers, reason) in cases() {
         let (error, _) = run(answers).await;
         assert!(error.to_string().contains(reason), "{name}: {error}");
         assert_eq!(error.reason(), "GitOperationFailed", "{name}");

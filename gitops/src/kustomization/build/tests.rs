@@ -16,7 +16,7 @@ fn files(entries: &[(&str, &str)]) -> Files {
         .collect()
 }
 
-fn check(entries: &[(&str, &str)], spec: Value, variables: &[(&str, &str)], wanted: &Expect) {
+fn check(entries: &[(&str, &str)], spec: &Value, variables: &[(&str, &str)], wanted: &Expect) {
     let mut whole = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "r"}});
     whole
         .as_object_mut()
@@ -62,7 +62,7 @@ fn objects_get_owner_labels_and_common_metadata() {
             ),
             ("other/b.yaml", MAP),
         ],
-        json!({"path": "./deploy", "targetNamespace": "t", "commonMetadata": {"labels": {"team": "x"}, "annotations": {"n": "1"}}}),
+        &json!({"path": "./deploy", "targetNamespace": "t", "commonMetadata": {"labels": {"team": "x"}, "annotations": {"n": "1"}}}),
         &[],
         &expect![[
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"annotations":{"n":"1"},"labels":{"kustomize.toolkit.fluxcd.io/name":"app","kustomize.toolkit.fluxcd.io/namespace":"ns","team":"x"},"name":"a","namespace":"t"}}"#
@@ -74,7 +74,7 @@ fn objects_get_owner_labels_and_common_metadata() {
 fn variables_retype_scalars_and_can_be_switched_off() {
     check(
         &[("a.yaml", MAP)],
-        json!({}),
+        &json!({}),
         &[("v", "0755")],
         &expect![[
             r#"{"apiVersion":"v1","data":{"k":493},"kind":"ConfigMap","metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"app","kustomize.toolkit.fluxcd.io/namespace":"ns"},"name":"a"}}"#
@@ -86,7 +86,7 @@ fn variables_retype_scalars_and_can_be_switched_off() {
     );
     check(
         &[("a.yaml", &off)],
-        json!({}),
+        &json!({}),
         &[("v", "x")],
         &expect![[
             r#"{"apiVersion":"v1","data":{"k":"${v:-none}"},"kind":"ConfigMap","metadata":{"annotations":{"kustomize.toolkit.fluxcd.io/substitute":"disabled"},"labels":{"kustomize.toolkit.fluxcd.io/name":"app","kustomize.toolkit.fluxcd.io/namespace":"ns"},"name":"a"}}"#
@@ -94,7 +94,7 @@ fn variables_retype_scalars_and_can_be_switched_off() {
     );
     check(
         &[("a.yaml", &MAP.replace("${v:-none}", "${absent}"))],
-        json!({}),
+        &json!({}),
         &[("v", "x")],
         &expect![[
             r#"BuildFailed: post build failed for 'v1/ConfigMap/a': envsubst error: variable substitution failed: variable not set (strict mode): "absent""#
@@ -102,7 +102,7 @@ fn variables_retype_scalars_and_can_be_switched_off() {
     );
     check(
         &[("a.yaml", MAP)],
-        json!({}),
+        &json!({}),
         &[("v", "]marker: [")],
         &expect![
             "BuildFailed: post build failed for 'v1/ConfigMap/a': with the variables put in it is no single YAML object; quote the values"
@@ -116,7 +116,7 @@ fn secrets_get_one_form_and_ciphertext_is_refused() {
         "apiVersion: v1\nkind: Secret\nmetadata:\n  name: s\n  namespace: x\nstringData:\n  k: v\n";
     check(
         &[("a.yaml", secret)],
-        json!({}),
+        &json!({}),
         &[],
         &expect![[
             r#"{"apiVersion":"v1","data":{"k":"dg=="},"kind":"Secret","metadata":{"labels":{"kustomize.toolkit.fluxcd.io/name":"app","kustomize.toolkit.fluxcd.io/namespace":"ns"},"name":"s","namespace":"x"}}"#
@@ -127,7 +127,7 @@ fn secrets_get_one_form_and_ciphertext_is_refused() {
             "a.yaml",
             &secret.replace("k: v", "k: ENC[AES256_GCM,data:x]"),
         )],
-        json!({}),
+        &json!({}),
         &[],
         &expect![
             "BuildFailed: Secret/x/s is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
@@ -139,7 +139,7 @@ fn secrets_get_one_form_and_ciphertext_is_refused() {
 fn bad_paths_name_the_field() {
     check(
         &[("a.yaml", MAP)],
-        json!({"path": "./absent"}),
+        &json!({"path": "./absent"}),
         &[],
         &expect![[
             r#"ArtifactFailed: kustomization path not found: spec.path "./absent" is no folder of the artifact"#
@@ -147,7 +147,7 @@ fn bad_paths_name_the_field() {
     );
     check(
         &[("a.yaml", MAP)],
-        json!({"path": "../../etc"}),
+        &json!({"path": "../../etc"}),
         &[],
         &expect![[
             r#"ArtifactFailed: kustomization path not found: spec.path "../../etc" it leaves its root by "..""#
