@@ -201,7 +201,7 @@ pub(super) fn build(
         })?;
         refuse_encrypted(object, &id)?;
         owner.label(object);
-        set_common_metadata(object, spec.common_metadata.as_ref());
+        add_metadata(object, spec.common_metadata.as_ref());
         normalize(object, &id);
         ids.push(id);
     }
@@ -345,7 +345,7 @@ fn refuse_encrypted(object: &Value, id: &ObjectId) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set_common_metadata(object: &mut Value, common: Option<&CommonMetadata>) {
+fn add_metadata(object: &mut Value, common: Option<&CommonMetadata>) {
     let Some(CommonMetadata {
         labels,
         annotations,

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod bridge;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod kustomization;
 #[cfg(test)]
 mod source;

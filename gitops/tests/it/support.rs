@@ -302,3 +302,19 @@ pub(crate) fn map(name: &str, value: &str) -> String {
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  namespace: apps\ndata:\n  k: {value}\n"
     )
 }
+
+/// A world whose repository has maps `a` and `b` in `deploy/`.
+pub(crate) async fn with_two_maps() -> World {
+    let world = World::start().await;
+    world.repository.write("deploy/a.yaml", &map("a", "one"));
+    world.repository.write("deploy/b.yaml", &map("b", "one"));
+    world.repository.commit("two maps");
+    world.source(json!({})).await;
+    world
+}
+
+/// Whether a commit of `main` is applied and found well.
+pub(crate) fn is_applied(object: &Value, commit: &str) -> bool {
+    object["status"]["lastAppliedRevision"] == format!("main@sha1:{commit}")
+        && condition(object, "Ready")["status"] == "True"
+}

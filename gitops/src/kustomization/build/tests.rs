@@ -53,7 +53,7 @@ fn check(entries: &[(&str, &str)], spec: &Value, variables: &[(&str, &str)], wan
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\ndata:\n  k: ${v:-none}\n";
 
 #[test]
-fn objects_get_owner_labels_and_common_metadata() {
+fn objects_get_owner_labels_and_shared_metadata() {
     check(
         &[
             (
