@@ -66,3 +66,48 @@ fn render(metrics: &Metrics) -> axum::response::Response {
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn get(addr: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn answers_until_the_end() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        assert!(
+            listen(addr)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("failed to listen on 127.0.0.1")
+        );
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(serve(
+            listener,
+            Arc::new(Metrics::new("istio")),
+            shutdown.clone(),
+        ));
+        assert!(get(addr, "/healthz").await.ends_with("OK"));
+        let metrics = get(addr, "/metrics").await;
+        assert!(
+            metrics.contains("flagger_info{") && metrics.contains(OPENMETRICS),
+            "{metrics}"
+        );
+        assert!(get(addr, "/else").await.starts_with("HTTP/1.1 404"));
+        shutdown.cancel();
+        task.await.unwrap();
+    }
+}
