@@ -30,8 +30,6 @@ pub struct World {
     pub has_finalizer: bool,
     /// Kept objects that are missing or differ from what would be written, weights left aside.
     pub drift: BTreeSet<Part>,
-    /// True when the target's autoscaler is paused by us (KEDA's paused-replicas annotation).
-    pub is_scaler_paused: bool,
     /// Why the target cannot be used as it is, in the words of `spec/flagger.md` 2 (no selector label,
     /// a tracked ConfigMap is missing); nothing moves towards the canary while it is there.
     pub target_fault: Option<String>,

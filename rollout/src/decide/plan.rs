@@ -59,6 +59,13 @@ impl Plan {
         self
     }
 
+    /// Puts actions in front of those there are.
+    pub(crate) fn first(mut self, actions: impl IntoIterator<Item = Action>) -> Self {
+        let behind = std::mem::take(&mut self.decision.actions);
+        self.decision.actions = actions.into_iter().chain(behind).collect();
+        self
+    }
+
     /// Says why.
     pub(crate) fn because(mut self, summary: impl Into<String>) -> Self {
         self.decision.report.summary = summary.into();

@@ -72,6 +72,15 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
     }
     match scene.readiness(Side::Primary, run.memory.wait_started) {
         Readiness::Ready => shift(scene, state, run),
+        Readiness::Pending(_)
+            if begin::has_lost_pods(scene, run) && scene.can_serve(Side::Primary) =>
+        {
+            let mut next = run.clone();
+            next.position.split = Split::PRIMARY;
+            Plan::to(State::Promoting(next))
+                .doing([Action::Routes(Split::PRIMARY)])
+                .because("the canary has no pods: routing all traffic to primary")
+        }
         Readiness::Pending(missing) => {
             let plan = Plan::hold(state, scene.pods(Side::Primary, &missing));
             plan.doing(keep(scene, run))
@@ -113,7 +122,14 @@ fn shift(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
     if is_under_way && next_at > scene.now {
         return Plan::hold(state, WaitingOn::Check { at: next_at }).doing(keep(scene, run));
     }
-    let canary = run.position.split.canary.lowered(step);
+    // Users that left since do not come back, and a canary without pods gives all of its users up.
+    let seen = scene.world.traffic.split().map(|split| split.canary);
+    let from = run.position.split.canary.min(seen.unwrap_or(Weight::FULL));
+    let canary = if scene.can_serve(Side::Canary) {
+        from.lowered(step)
+    } else {
+        Weight::ZERO
+    };
     let position = Position {
         split: Split::to_canary(canary),
         iterations: run.position.iterations,

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Adds repairs in front of the actions of `plan`, but for what it writes anyway.
-pub(super) fn add(scene: &Scene<'_>, mut plan: Plan) -> Plan {
+pub(super) fn add(scene: &Scene<'_>, plan: Plan) -> Plan {
     let mut repairs = Vec::new();
     match (
         scene.spec.is_reverted_on_deletion,
@@ -31,9 +31,7 @@ pub(super) fn add(scene: &Scene<'_>, mut plan: Plan) -> Plan {
         | State::Succeeded(_)
         | State::Failed(_) => objects(scene, &plan, &mut repairs),
     }
-    repairs.append(&mut plan.decision.actions);
-    plan.decision.actions = repairs;
-    plan
+    plan.first(repairs)
 }
 
 fn objects(scene: &Scene<'_>, plan: &Plan, repairs: &mut Vec<Action>) {

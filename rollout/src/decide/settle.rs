@@ -113,11 +113,7 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
                 passed,
                 Split::to_canary(settled.weight),
             );
-            let mut plan = begin::start(scene, run);
-            let mut actions = checked.events;
-            actions.append(&mut plan.decision.actions);
-            plan.decision.actions = actions;
-            plan
+            begin::start(scene, run).first(checked.events)
         }
     }
 }

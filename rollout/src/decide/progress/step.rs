@@ -1,0 +1,165 @@
+//! The next step of a run, when its confirm gates are open.
+
+use super::tally;
+use crate::{
+    action::Action,
+    decide::{
+        plan::Plan,
+        promote,
+        round::{self, Asking, Checked, Heard},
+        scene::Scene,
+        wording::event,
+    },
+    report::told,
+    spec::{GateKind, Next, Strategy, strategy::Position},
+    state::{Phase, Run, State, WEIGHTS_MAX},
+};
+
+/// All passed: the next step, when its confirm gates are open.
+pub(super) fn take(
+    scene: &Scene<'_>,
+    state: &State,
+    run: &Run,
+    asking: &Asking,
+    checked: Checked,
+) -> Plan {
+    let is_first = run.memory.weights.is_empty();
+    let next = scene
+        .spec
+        .strategy
+        .next(run.position, scene.spec.has_routes());
+    // A run that begins with users on the canary is checked there before anything else.
+    let next = match (is_first, next) {
+        (true, Next::Promote) => Next::Visit(run.position),
+        (true | false, next) => next,
+    };
+    let mut passed = Checked {
+        evidence: checked.evidence,
+        events: if is_first {
+            vec![starting(scene)]
+        } else {
+            Vec::new()
+        },
+    };
+    passed.events.extend(checked.events);
+    for kind in confirms(scene, state, run, next) {
+        match round::confirm(scene, asking, kind) {
+            Heard::Ask(probes) => return Plan::ask(state.clone(), probes),
+            Heard::Unknown(waiting_on) => {
+                let held = match kind {
+                    GateKind::ConfirmPromotion => State::WaitingPromotion(run.clone()),
+                    GateKind::ConfirmTrafficIncrease
+                    | GateKind::ConfirmRollout
+                    | GateKind::PreRollout
+                    | GateKind::Rollout
+                    | GateKind::PostRollout
+                    | GateKind::Rollback => state.clone(),
+                };
+                return Plan::hold(held, waiting_on).showing(passed.evidence);
+            }
+            Heard::Passed(more) | Heard::Failed(more) => passed.events.extend(more.events),
+        }
+    }
+    match next {
+        Next::Visit(position) => visit(scene, run, position, passed),
+        Next::Promote => {
+            promote::begin(scene, &tally::passed(scene, run, &passed.evidence), passed)
+        }
+    }
+}
+
+/// The confirm gates in front of the next step.
+fn confirms(scene: &Scene<'_>, state: &State, run: &Run, next: Next) -> Vec<GateKind> {
+    let is_waiting = state.phase() == Phase::WaitingPromotion;
+    match (&scene.spec.strategy, next) {
+        (Strategy::Weighted { .. }, next) => {
+            let mut kinds = Vec::new();
+            let is_mirroring = match next {
+                Next::Visit(position) => position.split.mirrored,
+                Next::Promote => false,
+            };
+            if !is_waiting && !is_mirroring && !run.position.split.mirrored {
+                kinds.push(GateKind::ConfirmTrafficIncrease);
+            }
+            if next == Next::Promote {
+                kinds.push(GateKind::ConfirmPromotion);
+            }
+            kinds
+        }
+        (Strategy::AbTesting { .. }, Next::Visit(_)) => Vec::new(),
+        // Users come in only at the switch that follows the last iteration.
+        (Strategy::BlueGreen { iterations, .. }, Next::Visit(position))
+            if position.iterations <= *iterations =>
+        {
+            Vec::new()
+        }
+        (
+            Strategy::AbTesting { .. } | Strategy::BlueGreen { .. },
+            Next::Promote | Next::Visit(_),
+        ) => vec![GateKind::ConfirmPromotion],
+    }
+}
+
+/// Told once, before the first step.
+pub(super) fn starting(scene: &Scene<'_>) -> Action {
+    event(
+        Phase::Progressing,
+        format!("Starting canary analysis for {}", dotted_target(scene)),
+    )
+}
+
+fn dotted_target(scene: &Scene<'_>) -> String {
+    format!("{}.{}", scene.spec.target.name, scene.spec.namespace)
+}
+
+/// Goes to the next split.
+fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> Plan {
+    let mut next = tally::passed(scene, run, &passed.evidence);
+    let mut actions = Vec::new();
+    if scene.spec.has_routes() && position.split != run.position.split {
+        actions.push(Action::Routes(position.split));
+    }
+    actions.extend(passed.events);
+    actions.push(event(
+        Phase::Progressing,
+        advance_text(scene, run.position, position),
+    ));
+    next.position = position;
+    next.memory.weights.push(position.split.canary);
+    if next.memory.weights.len() > WEIGHTS_MAX {
+        next.memory.weights.remove(0);
+    }
+    let summary = format!(
+        "weight {} %{}",
+        position.split.canary,
+        told::passes(&passed.evidence)
+    );
+    Plan::to(State::Progressing(next))
+        .doing(actions)
+        .because(summary)
+        .showing(passed.evidence)
+}
+
+fn advance_text(scene: &Scene<'_>, from: Position, to: Position) -> String {
+    let name = scene.spec.dotted();
+    match &scene.spec.strategy {
+        Strategy::Weighted { .. } => {
+            format!("Advance {name} canary weight {}", to.split.canary)
+        }
+        Strategy::BlueGreen { iterations, .. } if to.iterations > *iterations => {
+            if !scene.spec.has_routes() {
+                return format!("Advance {name} canary iteration {iterations}/{iterations}");
+            }
+            if from.split.mirrored {
+                return "Stop traffic mirroring and route all traffic to canary".to_owned();
+            }
+            "Routing all traffic to canary".to_owned()
+        }
+        Strategy::AbTesting { iterations } | Strategy::BlueGreen { iterations, .. } => {
+            format!(
+                "Advance {name} canary iteration {}/{iterations}",
+                to.iterations
+            )
+        }
+    }
+}
