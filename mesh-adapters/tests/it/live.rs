@@ -176,6 +176,10 @@ fn drift_is_what_we_write_and_nothing_else() {
         |dr| dr["metadata"]["ownerReferences"] = json!([{"uid": "u2"}]),
         &expect!["10"],
     );
+}
+
+#[test]
+fn what_the_api_server_fills_in_is_no_drift() {
     let filled_in = |object: &mut Value| {
         object["spec"]["rules"][0]["backendRefs"][0]["namespace"] = json!("test");
         object["spec"]["rules"][0]["matches"][0]["headers"] = json!([]);

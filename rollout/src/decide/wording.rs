@@ -1,4 +1,6 @@
-//! The texts of events and alerts, which scripts and dashboards of Flagger's users read (spec/flagger.md 3, 6, 7, 8.1).
+//! Words events and alerts as Flagger does: scripts and dashboards read them.
+//!
+//! Texts are from spec/flagger.md 3, 6, 7 and 8.1.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! Whatever is observed in whatever order, decisions stay sound; and when faults stop, a run comes to its end.
+//! Whatever is observed in whatever order, decisions stay sound.
+//!
+//! When faults stop, a run comes to its end, and a crash changes nothing about it.
 
 use proptest::prelude::*;
 use rollout::{Seen, State, state::Phase};
@@ -122,4 +124,53 @@ fn is_settled(state: &State) -> bool {
         state.phase(),
         Phase::Initialized | Phase::Succeeded | Phase::Failed
     )
+}
+
+/// Runs a release of v2 with a crash before the n-th write; what was reached, and by which weights.
+fn release(writes_left: Option<usize>, is_good: bool) -> (State, Vec<u8>, Option<String>, usize) {
+    let analysis = json!({"stepWeight": 25, "maxWeight": 50, "stepWeightPromotion": 30,
+        "metrics": [{"name": "request-success-rate", "threshold": 99}]});
+    let mut cluster = Cluster::new(canary(&analysis, &json!({})));
+    cluster.writes_left = writes_left;
+    for _ in 0..3 {
+        cluster.moment("1s");
+    }
+    cluster.moment("v2");
+    if !is_good {
+        cluster.moment("request-success-rate=50");
+    }
+    for _ in 0..12 {
+        cluster.moment("10s");
+    }
+    let primary = cluster.world.primary.workload().unwrap();
+    let runs = primary
+        .snapshot
+        .as_ref()
+        .map(|snapshot| snapshot.revision.to_string());
+    (cluster.state(), cluster.weights, runs, cluster.writes)
+}
+
+#[test]
+fn a_crash_before_any_write_ends_where_it_would_have_ended() {
+    for is_good in [true, false] {
+        let (state, weights, primary, writes) = release(None, is_good);
+        assert!(writes > 20, "{writes}");
+        for crash in 0..writes {
+            let (crashed, visited, runs, _) = release(Some(crash), is_good);
+            assert_eq!(crashed.phase(), state.phase(), "crash before write {crash}");
+            assert_eq!(crashed.weight(), state.weight());
+            assert_eq!(runs, primary, "crash before write {crash}");
+            // A step that was routed and not stored is taken back and taken again; nothing else moves.
+            let highest = |list: &[u8]| list.iter().max().copied();
+            assert_eq!(
+                highest(&visited),
+                highest(&weights),
+                "crash before write {crash}"
+            );
+            assert!(
+                visited.len() <= weights.len() + 2,
+                "{visited:?} for {weights:?}"
+            );
+        }
+    }
 }

@@ -1,7 +1,17 @@
 //! Tests of the rollout core through its public door.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that goes wrong has to stop, and helpers of tests are tests"
+)]
+
 mod liveness;
 mod script;
 mod spec;
+mod strategies;
 mod traces;
 mod values;

@@ -30,6 +30,12 @@ pub(crate) struct Cluster {
     is_promotion_broken: bool,
     start: DateTime<Utc>,
     pub(crate) asked: Vec<String>,
+    /// Writes until the operator dies: the next one, and what follows in that round, does not happen.
+    pub(crate) writes_left: Option<usize>,
+    /// Writes so far.
+    pub(crate) writes: usize,
+    /// Canary weights routed, without repetitions.
+    pub(crate) weights: Vec<u8>,
 }
 
 /// The Canary of the tests, with `analysis` and more top-level fields put over it.
@@ -83,6 +89,9 @@ impl Cluster {
             is_promotion_broken: false,
             start,
             asked: Vec::new(),
+            writes_left: None,
+            writes: 0,
+            weights: Vec::new(),
         }
     }
 
@@ -110,7 +119,8 @@ impl Cluster {
             self.asked.clear();
             let before = self.status.clone();
             let decision = self.tick();
-            let is_still = decision.actions.is_empty() && self.status == before;
+            let is_dying = self.writes_left == Some(0);
+            let is_still = decision.actions.is_empty() && self.status == before && !is_dying;
             if !is_still || out.is_empty() {
                 let _ = writeln!(out, "{}", self.print(&decision));
             }
@@ -219,10 +229,40 @@ impl Cluster {
             self.story(&decision)
         );
         for action in &decision.actions {
+            if self.has_died() {
+                return decision;
+            }
             self.carry_out(action);
         }
-        self.store(&spec, &decision);
+        let before = self.status.clone();
+        if !self.has_died() {
+            self.store(&spec, &decision);
+        }
+        if self.status == before && decision.actions.is_empty() {
+            self.writes -= 1;
+            self.writes_left = self.writes_left.map(|left| left + 1);
+        }
         decision
+    }
+
+    /// Counts a write, and lets the operator die before it when its time has come. What it had heard is lost.
+    fn has_died(&mut self) -> bool {
+        match self.writes_left {
+            Some(0) => {
+                self.writes_left = None;
+                self.answers = Answers::default();
+                true
+            }
+            Some(left) => {
+                self.writes_left = Some(left - 1);
+                self.writes += 1;
+                false
+            }
+            None => {
+                self.writes += 1;
+                false
+            }
+        }
     }
 
     /// Stores the status, and sees that nothing is lost by it.
@@ -295,6 +335,9 @@ impl Cluster {
                 }
             }
             Action::Routes(split) => {
+                if self.weights.last() != Some(&split.canary.percent()) {
+                    self.weights.push(split.canary.percent());
+                }
                 self.world.traffic = TrafficSeen::Split(*split);
                 self.world.drift.remove(&Part::Routes);
             }

@@ -69,6 +69,10 @@ fn everything_wrong_is_told_at_once() {
             canary test/podinfo: spec.analysis.webhooks[0].timeout is "1m0.5": "1m0.5" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
             canary test/podinfo: spec.analysis.webhooks[0].retries is -1: use a number between 0 and 100"#]],
     );
+}
+
+#[test]
+fn each_wrong_thing_names_its_cure() {
     refused(
         &json!({"stepWeight": 0}),
         &json!({}),
@@ -155,79 +159,47 @@ fn defaults_are_flaggers() {
         "metrics": [{"name": "mine", "templateRef": {"name": "t"}}, {"name": "request-success-rate"}],
         "webhooks": [{"name": "e", "type": "event", "url": "http://e"}, {"name": "r", "url": "http://r"}]});
     let spec = ValidSpec::validate(&canary(&analysis, &json!({})), &Defaults::default()).unwrap();
-    expect![[r#"
-        (
-            TimeDelta {
-                secs: 10,
-                nanos: 0,
-            },
-            1,
-            TimeDelta {
-                secs: 600,
-                nanos: 0,
-            },
-            [
-                Check {
-                    id: CheckId(
-                        0,
-                    ),
-                    name: "request-success-rate",
-                    source: SuccessRate,
-                    interval: TimeDelta {
-                        secs: 60,
-                        nanos: 0,
-                    },
-                    limits: Limits {
-                        min: Some(
-                            0.0,
-                        ),
-                        max: None,
-                    },
-                },
-                Check {
-                    id: CheckId(
-                        1,
-                    ),
-                    name: "mine",
-                    source: Template {
-                        name: "t",
-                        namespace: "test",
-                        variables: {},
-                    },
-                    interval: TimeDelta {
-                        secs: 60,
-                        nanos: 0,
-                    },
-                    limits: Limits {
-                        min: None,
-                        max: Some(
-                            0.0,
-                        ),
-                    },
-                },
-            ],
-            [
-                Gate {
-                    id: GateId(
-                        1,
-                    ),
-                    name: "r",
-                    kind: Rollout,
-                    url: "http://r",
-                    timeout: 10s,
-                    retries: 0,
-                    is_tls_unchecked: false,
-                    is_alert_muted: false,
-                    metadata: {},
-                },
-            ],
-        )
-    "#]]
-    .assert_debug_eq(&(
-        spec.interval,
+    let told = format!(
+        "{} s, {} failed, {} s\n{:#?}\n{:#?}",
+        spec.interval.num_seconds(),
         spec.threshold,
-        spec.progress_deadline,
-        spec.checks,
-        spec.gates,
-    ));
+        spec.progress_deadline.num_seconds(),
+        spec.checks
+            .iter()
+            .map(|it| (&it.name, &it.limits))
+            .collect::<Vec<_>>(),
+        spec.gates
+            .iter()
+            .map(|it| (&it.name, it.kind, it.timeout))
+            .collect::<Vec<_>>(),
+    );
+    expect![[r#"
+        10 s, 1 failed, 600 s
+        [
+            (
+                "request-success-rate",
+                Limits {
+                    min: Some(
+                        0.0,
+                    ),
+                    max: None,
+                },
+            ),
+            (
+                "mine",
+                Limits {
+                    min: None,
+                    max: Some(
+                        0.0,
+                    ),
+                },
+            ),
+        ]
+        [
+            (
+                "r",
+                Rollout,
+                10s,
+            ),
+        ]"#]].assert_eq(&told);
 }

@@ -7,7 +7,7 @@ use crate::script::{Cluster, canary};
 
 /// Runs a script on a Canary with this analysis (and further spec fields), and compares what was decided.
 /// Lines before `---` are carried out without being printed.
-fn check(analysis: &Value, spec: &Value, script: &str, want: &Expect) {
+pub(crate) fn check(analysis: &Value, spec: &Value, script: &str, want: &Expect) {
     let mut cluster = Cluster::new(canary(analysis, spec));
     let mut out = String::new();
     let (quiet, told) = script.split_once("---").unwrap_or(("", script));
@@ -20,7 +20,7 @@ fn check(analysis: &Value, spec: &Value, script: &str, want: &Expect) {
     want.assert_eq(&out);
 }
 
-fn weighted() -> Value {
+pub(crate) fn weighted() -> Value {
     json!({"stepWeight": 25, "maxWeight": 50, "metrics": [
         {"name": "request-success-rate", "threshold": 99, "interval": "1m"},
         {"name": "request-duration", "threshold": 500, "interval": "1m"},
@@ -36,7 +36,7 @@ fn with_gates(types: &[(&str, &str)]) -> Value {
     analysis
 }
 
-fn none() -> Value {
+pub(crate) fn none() -> Value {
     json!({})
 }
 
@@ -470,81 +470,5 @@ fn deletion_puts_things_back_target_first() {
         > delete
           0 Initialized 0
     "#]],
-    );
-}
-
-#[test]
-fn ab_testing_and_blue_green() {
-    let ab = json!({"iterations": 2, "match": [{"headers": {"x": {"exact": "y"}}}],
-        "webhooks": [{"name": "qa", "type": "confirm-promotion", "url": "http://gate/"}]});
-    check(
-        &ab,
-        &none(),
-        "v1\n---\nv2\n10s\n10s",
-        &expect![[r#"
-        > v2
-          0 Progressing 0 | routes 0; "New revision detected! Scaling up podinfo.test"; alert Info "New revision detected, progressing canary analysis."; scale Up
-          0 Progressing 100 | routes 100; "Starting canary analysis for podinfo.test"; "Advance podinfo.test canary iteration 1/2"
-        > 10s
-         10 Progressing 100 | "Advance podinfo.test canary iteration 2/2"
-        > 10s
-         20 Promoting 100 | asked qa | "Confirm-promotion check qa passed"; "Copying podinfo.test template spec to podinfo-primary.test"; promote v2
-         20 Finalising 0 | routes 0; "Routing all traffic to primary"
-         20 Succeeded 0 | scale Zero; count true; "Promotion completed! Scaling down podinfo.test"; alert Info "Canary analysis completed successfully, promotion finished." | promoted at 100 % after 20 s: 2 steps
-    "#]],
-    );
-    let bg = json!({"iterations": 2, "mirror": true,
-        "webhooks": [{"name": "qa", "type": "confirm-promotion", "url": "http://gate/"}]});
-    check(
-        &bg,
-        &none(),
-        "v1\n---\nv2\n10s\n10s qa=closed\n10s qa=open\n10s",
-        &expect![[r#"
-            > v2
-              0 Progressing 0 | routes 0; "New revision detected! Scaling up podinfo.test"; alert Info "New revision detected, progressing canary analysis."; scale Up
-              0 Progressing 0 | routes 0 mirrored; "Starting canary analysis for podinfo.test"; "Advance podinfo.test canary iteration 1/2"
-            > 10s
-             10 Progressing 0 | "Advance podinfo.test canary iteration 2/2"
-            > 10s qa=closed
-             20 WaitingPromotion 0 | asked qa | !"Halt podinfo.test advancement waiting for approval qa"; alert Warn "Canary promotion is waiting for approval." | waiting for gate "qa" (confirm-promotion): answered 403 at 08:00:20
-            > 10s qa=open
-             30 Progressing 100 | asked qa | routes 100; "Confirm-promotion check qa passed"; "Stop traffic mirroring and route all traffic to canary"
-            > 10s
-             40 Promoting 100 | asked qa | "Confirm-promotion check qa passed"; "Copying podinfo.test template spec to podinfo-primary.test"; promote v2
-             40 Finalising 0 | routes 0; "Routing all traffic to primary"
-             40 Succeeded 0 | scale Zero; count true; "Promotion completed! Scaling down podinfo.test"; alert Info "Canary analysis completed successfully, promotion finished." | promoted at 100 % after 40 s: 3 steps
-        "#]],
-    );
-    check(
-        &weighted(),
-        &json!({"provider": "kubernetes"}),
-        "v1\n---\nv2\n10s",
-        &expect![[r#"
-            > v2
-              0 Progressing 0 | "New revision detected! Scaling up podinfo.test"; !"Progressive traffic is not supported when using the kubernetes provider"; !"Setting canaryAnalysis.iterations: 10"; alert Info "New revision detected, progressing canary analysis."; scale Up
-              0 Progressing 0 | "Starting canary analysis for podinfo.test"; "Advance podinfo.test canary iteration 1/10"
-            > 10s
-             10 Progressing 0 | asked request-success-rate, request-duration | "Advance podinfo.test canary iteration 2/10"
-        "#]],
-    );
-    let mut mirror = weighted();
-    mirror["mirror"] = json!(true);
-    check(
-        &mirror,
-        &none(),
-        "v1\n---\nv2\n10s\n10s\n10s",
-        &expect![[r#"
-            > v2
-              0 Progressing 0 | routes 0; "New revision detected! Scaling up podinfo.test"; alert Info "New revision detected, progressing canary analysis."; scale Up
-              0 Progressing 0 | routes 0 mirrored; "Starting canary analysis for podinfo.test"; "Advance podinfo.test canary weight 0"
-            > 10s
-             10 Progressing 25 | asked request-success-rate, request-duration | routes 25; "Advance podinfo.test canary weight 25"
-            > 10s
-             20 Progressing 50 | asked request-success-rate, request-duration | routes 50; "Advance podinfo.test canary weight 50"
-            > 10s
-             30 Promoting 50 | asked request-success-rate, request-duration | "Copying podinfo.test template spec to podinfo-primary.test"; promote v2
-             30 Finalising 0 | routes 0; "Routing all traffic to primary"
-             30 Succeeded 0 | scale Zero; count true; "Promotion completed! Scaling down podinfo.test"; alert Info "Canary analysis completed successfully, promotion finished." | promoted at 100 % after 30 s: 3 steps, 6 checks passed: success 100 % (needs ≥ 99 %), p99 0 ms (needs ≤ 500 ms)
-        "#]],
     );
 }
