@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::{Api, ApiResource, DynamicObject};
+use kube::core::GroupVersion;
 use kube::discovery::Scope;
 
 use crate::error::ApplyError;
@@ -21,6 +22,8 @@ type Key = (String, String, String);
 pub struct Kinds {
     client: Client,
     known: Arc<Mutex<BTreeMap<Key, (ApiResource, Scope)>>>,
+    /// Held while asking, so that many objects of one kind ask once.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Kinds {
@@ -30,6 +33,7 @@ impl Kinds {
         Self {
             client,
             known: Arc::default(),
+            asking: Arc::default(),
         }
     }
 
@@ -69,26 +73,45 @@ impl Kinds {
     }
 
     async fn find(&self, id: &ObjectId) -> Result<(ApiResource, Scope), ApplyError> {
-        let remembered = self
-            .known
+        if let Some(found) = self.remembered(id) {
+            return Ok(found);
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(found) = self.remembered(id) {
+            return Ok(found);
+        }
+        self.ask(id).await?;
+        self.remembered(id)
+            .ok_or_else(|| ApplyError::UnknownKind { id: id.clone() })
+    }
+
+    fn remembered(&self, id: &ObjectId) -> Option<(ApiResource, Scope)> {
+        self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get(&key(id))
-            .cloned();
-        if let Some(found) = remembered {
-            return Ok(found);
-        }
-        let gvk = GroupVersionKind::gvk(&id.group, &id.version, &id.kind);
-        let (resource, capabilities) = kube::discovery::pinned_kind(&self.client, &gvk)
+            .cloned()
+    }
+
+    /// One request tells every kind of the group's version.
+    async fn ask(&self, id: &ObjectId) -> Result<(), ApplyError> {
+        let version = GroupVersion::gv(&id.group, &id.version);
+        let group = kube::discovery::pinned_group(&self.client, &version)
             .await
             .map_err(|error| undiscovered(id, error))?;
-        let found = (resource, capabilities.scope);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KINDS_MAX {
             known.clear();
         }
-        known.insert(key(id), found.clone());
-        Ok(found)
+        for (resource, capabilities) in group.versioned_resources(&id.version) {
+            let key = (
+                resource.group.clone(),
+                resource.version.clone(),
+                resource.kind.clone(),
+            );
+            known.insert(key, (resource, capabilities.scope));
+        }
+        Ok(())
     }
 }
 

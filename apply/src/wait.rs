@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use kube::api::{DynamicObject, TypeMeta};
 use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 
@@ -61,8 +62,8 @@ pub async fn wait_until_healthy(
 ) -> Result<(), Unhealthy> {
     let deadline = tokio::time::Instant::now() + timeout;
     let mut results = stream::iter(
-        ids.to_vec()
-            .into_iter()
+        ids.iter()
+            .cloned()
             .map(|id| wait_for_one(kinds, id, deadline, false)),
     )
     .buffer_unordered(WATCHES_MAX);
@@ -97,8 +98,8 @@ pub async fn wait_until_gone(
 ) -> Result<(), Unhealthy> {
     let deadline = tokio::time::Instant::now() + timeout;
     let left: Vec<_> = stream::iter(
-        ids.to_vec()
-            .into_iter()
+        ids.iter()
+            .cloned()
             .map(|id| wait_for_one(kinds, id, deadline, true)),
     )
     .buffer_unordered(WATCHES_MAX)
@@ -142,7 +143,7 @@ async fn wait_for_one(
         loop {
             match states.try_next().await {
                 Ok(Some(object)) => {
-                    let value: Option<Value> = object.and_then(|o| serde_json::to_value(o).ok());
+                    let value = object.and_then(|o| typed(o, &id));
                     last = value
                         .as_ref()
                         .map_or_else(|| (Health::NotFound, String::new()), health);
@@ -163,4 +164,13 @@ async fn wait_for_one(
     };
     let _ = tokio::time::timeout_at(deadline, watching).await;
     (id, last.0, last.1)
+}
+
+/// The object as JSON. Items of a list come without their kind, which health depends on.
+fn typed(mut object: DynamicObject, id: &ObjectId) -> Option<Value> {
+    object.types = Some(TypeMeta {
+        api_version: id.api_version(),
+        kind: id.kind.clone(),
+    });
+    serde_json::to_value(object).ok()
 }

@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gotemplate", &[]),
     ("promql", &[]),
     ("rollout", &["api"]),
-    ("kustomize", &["api", "goyaml"]),
+    ("kustomize", &["goyaml"]),
     ("mesh-adapters", &["api", "rollout"]),
     ("apply", &["api"]),
     ("sources", &["api"]),
@@ -44,10 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "api",
             "analysis",
-            "apply",
             "gitops",
             "mesh-adapters",
             "rollout",
+            "sources",
         ],
     ),
 ];
