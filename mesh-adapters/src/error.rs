@@ -58,7 +58,19 @@ pub enum ReadError {
         /// The canary's weight.
         canary: i64,
     },
-    /// A gateway refused the route, or has not looked at it yet.
+    /// A gateway has not looked at what was written last; it will in a moment.
+    #[error("{kind} {name:?}: {parent:?} has not looked at generation {generation} yet")]
+    Unseen {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// The gateway.
+        parent: String,
+        /// What was written last.
+        generation: i64,
+    },
+    /// A gateway refused the route.
     #[error("{kind} {name:?} is not accepted by {parent:?}: {why}")]
     NotAccepted {
         /// Its kind.

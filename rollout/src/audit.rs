@@ -92,7 +92,7 @@ impl View<'_> {
     fn routed(&self) -> Option<Weight> {
         match &self.world.traffic {
             TrafficSeen::Split(split) => Some(split.canary),
-            TrafficSeen::Unread | TrafficSeen::Unreadable(_) => None,
+            TrafficSeen::Unread | TrafficSeen::Pending(_) | TrafficSeen::Unreadable(_) => None,
         }
     }
 

@@ -13,6 +13,13 @@ pub enum WaitingOn {
     Suspended,
     /// A cache that is not filled yet; which.
     Cache(&'static str),
+    /// Something that is over in a moment as a rule, and is told only when it lasts: what, and until when it is a moment.
+    Settling {
+        /// The sentence.
+        what: String,
+        /// When it has lasted.
+        until: DateTime<Utc>,
+    },
     /// The target does not exist.
     Target {
         /// Its kind and name.
@@ -91,7 +98,11 @@ impl WaitingOn {
             Self::Gate {
                 name, kind, detail, ..
             } => format!("waiting for gate {name:?} ({}): {detail}", kind.as_str()),
-            Self::Suspended | Self::Cache(_) | Self::Check { .. } | Self::Answers => return None,
+            Self::Suspended
+            | Self::Cache(_)
+            | Self::Settling { .. }
+            | Self::Check { .. }
+            | Self::Answers => return None,
         })
     }
 }
@@ -107,6 +118,7 @@ impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.waiting {
             WaitingOn::Suspended => f.write_str("suspended: spec.suspend is true"),
+            WaitingOn::Settling { what, .. } => write!(f, "waiting for routes: {what}"),
             WaitingOn::Cache(name) => write!(f, "waiting for {name} to be read"),
             WaitingOn::Target { name } => write!(f, "waiting for {name}: it does not exist"),
             WaitingOn::TargetFault(why) => f.write_str(why),

@@ -119,6 +119,8 @@ pub enum TrafficSeen {
     /// Not looked at yet.
     #[default]
     Unread,
+    /// Written, and not taken up by the gateway yet; what it is to do.
+    Pending(String),
     /// Missing, not accepted by the gateway, or not readable; why.
     Unreadable(String),
     /// Readable.
@@ -131,7 +133,7 @@ impl TrafficSeen {
     pub const fn split(&self) -> Option<Split> {
         match self {
             Self::Split(split) => Some(*split),
-            Self::Unread | Self::Unreadable(_) => None,
+            Self::Unread | Self::Pending(_) | Self::Unreadable(_) => None,
         }
     }
 }

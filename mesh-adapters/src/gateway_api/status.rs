@@ -24,8 +24,14 @@ pub(super) fn accepted(object: &Value, name: &str) -> Result<(), ReadError> {
                 continue;
             }
             let observed = condition.get("observedGeneration").and_then(Value::as_i64);
+            let parent = text(reference, "name").unwrap_or_default().to_owned();
             let why = if observed.unwrap_or(0) < generation {
-                format!("it has not looked at generation {generation} yet")
+                return Err(ReadError::Unseen {
+                    kind: super::KIND.into(),
+                    name: name.to_owned(),
+                    parent,
+                    generation,
+                });
             } else if text(condition, "status") == Some("True") {
                 continue;
             } else {
@@ -36,7 +42,7 @@ pub(super) fn accepted(object: &Value, name: &str) -> Result<(), ReadError> {
             return Err(ReadError::NotAccepted {
                 kind: super::KIND.into(),
                 name: name.to_owned(),
-                parent: text(reference, "name").unwrap_or_default().to_owned(),
+                parent,
                 why,
             });
         }

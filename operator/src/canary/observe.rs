@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::api::ApiResource;
-use mesh_adapters::{Live, ObjectRef, Route};
+use mesh_adapters::{Live, ObjectRef, ReadError, Route};
 use rollout::world::{Revision, Seen, Snapshot, Workload};
 use rollout::{Part, Split, State, TrafficSeen, World};
 
@@ -210,6 +210,7 @@ fn traffic(
         .map_err(stalled)?;
     let traffic = match subject.adapter.seen(&route, &live) {
         Ok(split) => TrafficSeen::Split(split),
+        Err(error @ ReadError::Unseen { .. }) => TrafficSeen::Pending(error.to_string()),
         Err(error) => TrafficSeen::Unreadable(error.to_string()),
     };
     Ok((traffic, has_drifted))

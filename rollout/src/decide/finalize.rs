@@ -34,6 +34,10 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
     if scene.spec.has_routes() {
         match &scene.world.traffic {
             TrafficSeen::Split(split) if *split == Split::PRIMARY => {}
+            TrafficSeen::Pending(what) => {
+                let waiting_on = scene.settling(what, run.memory.step_started);
+                return Plan::hold(state, waiting_on);
+            }
             TrafficSeen::Unread => return Plan::hold(state, WaitingOn::Cache("the routes")),
             TrafficSeen::Split(_) => {
                 return Plan::to(state)

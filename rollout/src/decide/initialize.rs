@@ -84,6 +84,10 @@ fn switch(scene: &Scene<'_>, memory: &Memory, target: &Snapshot) -> Plan {
             TrafficSeen::Unreadable(why) if !is_being_written => {
                 return Plan::hold(state, WaitingOn::Routes(why.clone())).doing(actions);
             }
+            TrafficSeen::Pending(what) => {
+                let waiting_on = scene.settling(what, memory.started);
+                return Plan::hold(state, waiting_on).doing(actions);
+            }
             TrafficSeen::Split(_) | TrafficSeen::Unread | TrafficSeen::Unreadable(_) => {
                 return Plan::to(state)
                     .doing(actions)

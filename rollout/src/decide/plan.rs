@@ -95,7 +95,8 @@ impl Plan {
             Some(
                 WaitingOn::Metrics { next, .. }
                 | WaitingOn::Gate { next, .. }
-                | WaitingOn::Check { at: next },
+                | WaitingOn::Check { at: next }
+                | WaitingOn::Settling { until: next, .. },
             ) => Some(*next),
             Some(WaitingOn::Pods { deadline, .. }) => deadline.filter(|end| *end > now),
             Some(WaitingOn::Answers) => Some(later(now, ASK_AGAIN)),

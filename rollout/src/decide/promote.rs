@@ -94,7 +94,7 @@ fn keep(scene: &Scene<'_>, run: &Run) -> Option<Action> {
     let split = run.position.split;
     let is_changed = match &scene.world.traffic {
         TrafficSeen::Split(seen) => *seen != split,
-        TrafficSeen::Unread | TrafficSeen::Unreadable(_) => false,
+        TrafficSeen::Unread | TrafficSeen::Pending(_) | TrafficSeen::Unreadable(_) => false,
     };
     let can_take = split.canary.is_zero() || scene.can_serve(Side::Canary);
     (scene.spec.has_routes() && is_changed && can_take).then_some(Action::Routes(split))

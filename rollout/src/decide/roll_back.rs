@@ -97,7 +97,7 @@ fn is_on_primary(scene: &Scene<'_>, run: &Run) -> bool {
     }
     let is_seen = match &scene.world.traffic {
         TrafficSeen::Split(split) => *split == Split::PRIMARY,
-        TrafficSeen::Unread | TrafficSeen::Unreadable(_) => false,
+        TrafficSeen::Unread | TrafficSeen::Pending(_) | TrafficSeen::Unreadable(_) => false,
     };
     is_seen && run.position.split == Split::PRIMARY
 }

@@ -3,7 +3,7 @@
 //! An answer counts while it is current: it belongs to this question, is not older than the round, and not
 //! older than an interval. What is missing becomes a probe, so that probes and decisions cannot disagree.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     scene::{Scene, later},
@@ -201,6 +201,14 @@ pub(super) fn confirm(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Hea
     Heard::Passed(checked)
 }
 
+/// The window to measure over: never from before the run began, when the same series told of another version.
+fn window(wanted: TimeDelta, started: Option<DateTime<Utc>>, now: DateTime<Utc>) -> TimeDelta {
+    let Some(age) = started.map(|started| now.signed_duration_since(started)) else {
+        return wanted;
+    };
+    wanted.min(TimeDelta::seconds(age.num_seconds().max(1)))
+}
+
 /// All metrics, asked at once. One that fails fails the round; else one without a verdict holds it.
 pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
     let mut missing = Vec::new();
@@ -209,7 +217,10 @@ pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
     for check in &scene.spec.checks {
         let Some(sample) = asking.sample(scene, check) else {
             missing.push(Probe::Check {
-                check: check.clone(),
+                check: Check {
+                    interval: window(check.interval, run.memory.started, scene.now),
+                    ..check.clone()
+                },
                 key: asking.check_key(check),
                 since: asking.opening,
             });

@@ -21,6 +21,9 @@ pub(crate) struct Scene<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// How long a gateway may take to look at a new route before that is worth a word.
+const ROUTE_MOMENT: TimeDelta = TimeDelta::seconds(5);
+
 /// A workload that has to be ready, named as users know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -32,6 +35,18 @@ impl<'a> Scene<'a> {
     /// Now in whole seconds, as times are stored.
     pub(crate) fn today(&self) -> DateTime<Utc> {
         self.now.trunc_subsecs(0)
+    }
+
+    /// A wait for the gateway to take up a route written at `since`: quiet for a moment, told when it lasts.
+    pub(crate) fn settling(&self, what: &str, since: Option<DateTime<Utc>>) -> WaitingOn {
+        let until = since.and_then(|since| since.checked_add_signed(ROUTE_MOMENT));
+        match until {
+            Some(until) if until > self.now => WaitingOn::Settling {
+                what: what.to_owned(),
+                until,
+            },
+            Some(_) | None => WaitingOn::Routes(what.to_owned()),
+        }
     }
 
     /// What the target runs, or why that cannot be told.

@@ -203,7 +203,10 @@ fn keep(scene: &Scene<'_>, state: &State) -> Vec<Action> {
         TrafficSeen::Split(split) if scene.spec.has_routes() && *split != wanted && can_take => {
             vec![Action::Routes(wanted)]
         }
-        TrafficSeen::Split(_) | TrafficSeen::Unread | TrafficSeen::Unreadable(_) => Vec::new(),
+        TrafficSeen::Split(_)
+        | TrafficSeen::Unread
+        | TrafficSeen::Pending(_)
+        | TrafficSeen::Unreadable(_) => Vec::new(),
     }
 }
 

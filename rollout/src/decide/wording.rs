@@ -144,6 +144,7 @@ pub(crate) fn hold(spec: &ValidSpec, waiting_on: &WaitingOn, phase: Phase) -> Ve
         WaitingOn::Target { name } => vec![warning(phase, format!("{name} does not exist"))],
         WaitingOn::Suspended
         | WaitingOn::Cache(_)
+        | WaitingOn::Settling { .. }
         | WaitingOn::Check { .. }
         | WaitingOn::Answers => Vec::new(),
     }

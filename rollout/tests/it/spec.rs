@@ -201,5 +201,6 @@ fn defaults_are_flaggers() {
                 Rollout,
                 10s,
             ),
-        ]"#]].assert_eq(&told);
+        ]"#]]
+    .assert_eq(&told);
 }

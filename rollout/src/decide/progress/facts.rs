@@ -143,6 +143,10 @@ fn routes_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         TrafficSeen::Unreadable(_) if scene.world.drift.contains(&Part::Routes) => {
             Some(Plan::to(state.clone()).doing([Action::Routes(run.position.split)]))
         }
+        TrafficSeen::Pending(what) => {
+            let waiting_on = scene.settling(what, run.memory.step_started);
+            Some(Plan::hold(state.clone(), waiting_on))
+        }
         TrafficSeen::Unreadable(why) => Some(
             Plan::hold(state.clone(), WaitingOn::Routes(why.clone()))
                 .doing([Action::Routes(run.position.split)]),
