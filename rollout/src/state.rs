@@ -85,6 +85,8 @@ pub struct Memory {
     pub started: Option<DateTime<Utc>>,
     /// When the step began; checks count only from then on.
     pub step_started: Option<DateTime<Utc>>,
+    /// The first whole second in which the canary had traffic; no check looks back further.
+    pub traffic_started: Option<DateTime<Utc>>,
     /// When the wait for pods began; the progress deadline counts from here.
     pub wait_started: Option<DateTime<Utc>>,
     /// When the last round of checks ended.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::manifests::{self, APPLICATION, Addresses, VERSIONS, Version};
 
 /// How often Prometheus reads the gateway's metrics.
-const SCRAPE_INTERVAL: Duration = Duration::from_millis(500);
+const SCRAPE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Shortest analysis interval; the demo's is above it.
 const INTERVAL_MIN: &str = "1s";

@@ -201,7 +201,7 @@ pub(super) fn confirm(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Hea
     Heard::Passed(checked)
 }
 
-/// The window to measure over: never from before the run began, when the same series told of another version.
+/// The window to measure over: never from before the canary had traffic, when the same series told of another version.
 fn window(wanted: TimeDelta, started: Option<DateTime<Utc>>, now: DateTime<Utc>) -> TimeDelta {
     let Some(age) = started.map(|started| now.signed_duration_since(started)) else {
         return wanted;
@@ -218,7 +218,7 @@ pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
         let Some(sample) = asking.sample(scene, check) else {
             missing.push(Probe::Check {
                 check: Check {
-                    interval: window(check.interval, run.memory.started, scene.now),
+                    interval: window(check.interval, run.memory.traffic_started, scene.now),
                     ..check.clone()
                 },
                 key: asking.check_key(check),

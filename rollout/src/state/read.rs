@@ -125,6 +125,7 @@ fn memory(status: &CanaryStatus) -> Memory {
     let AnalysisStatus {
         started,
         step_started,
+        traffic_started,
         wait_started,
         last_check,
         weights,
@@ -137,6 +138,7 @@ fn memory(status: &CanaryStatus) -> Memory {
     Memory {
         started: started.map(|time| time.0),
         step_started: step_started.map(|time| time.0),
+        traffic_started: traffic_started.map(|time| time.0),
         wait_started: wait_started.map(|time| time.0),
         checked: last_check.map(|time| time.0),
         weights: weights

@@ -102,6 +102,7 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
     let Memory {
         started,
         step_started,
+        traffic_started,
         wait_started,
         checked,
         weights,
@@ -114,6 +115,7 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
     AnalysisStatus {
         started: started.map(Time::whole),
         step_started: step_started.map(Time::whole),
+        traffic_started: traffic_started.map(Time::whole),
         wait_started: wait_started.map(Time::whole),
         last_check: checked.map(Time::whole),
         weights: weights.iter().map(|weight| weight.percent()).collect(),

@@ -85,6 +85,7 @@ fn drop_back(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         ..failed
     };
     next.memory.weights.clear();
+    next.memory.traffic_started = None;
     next.memory.step_started = Some(scene.today());
     next.memory.wait_started = Some(scene.today());
     let halt = wording::warning(

@@ -1,5 +1,7 @@
 //! The next step of a run, when its confirm gates are open.
 
+use chrono::TimeDelta;
+
 use super::tally;
 use crate::{
     action::Action,
@@ -7,7 +9,7 @@ use crate::{
         plan::Plan,
         promote,
         round::{self, Asking, Checked, Heard},
-        scene::Scene,
+        scene::{Scene, later},
         wording::event,
     },
     report::told,
@@ -126,6 +128,8 @@ fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> P
     ));
     next.position = position;
     next.memory.weights.push(position.split.canary);
+    let next_second = later(scene.today(), TimeDelta::seconds(1));
+    next.memory.traffic_started.get_or_insert(next_second);
     if next.memory.weights.len() > WEIGHTS_MAX {
         next.memory.weights.remove(0);
     }
