@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use api::metric_template::MetricTemplate;
+use api::metric_template::{MetricProvider, MetricTemplate};
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::builtin::Flavour;
 use crate::credentials::{Credentials, Secret};
 use crate::outbound::PrometheusServer;
+use crate::provider::{Keys, Provider};
 
 /// The canary, and where its metrics are.
 #[derive(Clone)]
@@ -54,9 +55,18 @@ pub struct TemplateRef {
 #[derive(Clone)]
 pub struct Resolved {
     /// The server.
-    pub server: PrometheusServer,
+    pub server: MetricServer,
     /// Text of the query template.
     pub query: String,
+}
+
+/// Whom a MetricTemplate asks.
+#[derive(Clone)]
+pub enum MetricServer {
+    /// `spec.provider.type: prometheus`.
+    Prometheus(PrometheusServer),
+    /// Any other type.
+    Other(Provider),
 }
 
 /// Why a MetricTemplate cannot be asked. Names the field and the cure.
@@ -71,7 +81,9 @@ pub enum Unusable {
         name: String,
     },
     /// A provider that Sluice does not speak.
-    #[error("spec.provider.type {0:?} is not supported; only \"prometheus\" is")]
+    #[error(
+        "spec.provider.type {0:?} is not known; use prometheus, influxdb, datadog, externalmetrics, stackdriver, cloudwatch, newrelic, graphite, dynatrace, keptn or splunk"
+    )]
     Provider(String),
     /// No address, or one that is not a URL.
     #[error(
@@ -82,15 +94,29 @@ pub enum Unusable {
     #[error("secret {0:?} of spec.provider.secretRef was not found in the template's namespace")]
     SecretMissing(String),
     /// The Secret lacks a key.
-    #[error(
-        "secret {secret:?} of spec.provider.secretRef has no key {key:?}; set token, or username and password"
-    )]
+    #[error("secret {secret:?} of spec.provider.secretRef has no key {key:?}; set {wanted}")]
     SecretKey {
         /// Name of the Secret.
         secret: String,
         /// The key that is missing.
         key: &'static str,
+        /// All keys that the provider wants.
+        wanted: &'static str,
     },
+    /// The provider wants a Secret.
+    #[error("spec.provider.secretRef must name a Secret with {wanted}")]
+    SecretRef {
+        /// The keys that the provider wants.
+        wanted: &'static str,
+    },
+    /// No region, or one that is no name.
+    #[error("spec.provider.region must be an AWS region, for example \"eu-west-1\"")]
+    Region,
+    /// A token for the operator's own API server.
+    #[error(
+        "spec.provider.address is needed with the key \"token\" of spec.provider.secretRef; without both, the operator's own access is used"
+    )]
+    TokenWithoutAddress,
     /// A value that is not text.
     #[error("secret {secret:?} of spec.provider.secretRef: the value of {key:?} is not UTF-8 text")]
     SecretValue {
@@ -103,36 +129,25 @@ pub enum Unusable {
 
 impl Resolved {
     /// Reads a template. `secret` is the content of the Secret that
-    /// `spec.provider.secretRef` names (none if it does not exist); a token wins
-    /// over username and password (spec 5.4).
+    /// `spec.provider.secretRef` names (none if it does not exist). For Prometheus
+    /// a token wins over username and password (spec 5.4).
     ///
     /// # Errors
-    /// When the provider is another than Prometheus, or address or credentials
-    /// are missing.
+    /// When the provider's type is unknown, or address, region or a key of the
+    /// Secret is missing; says which.
     pub fn read(
         template: &MetricTemplate,
         secret: Option<&BTreeMap<String, Vec<u8>>>,
     ) -> Result<Self, Unusable> {
-        let provider = &template.spec.provider;
-        if provider.type_ != "prometheus" {
-            return Err(Unusable::Provider(provider.type_.clone()));
-        }
-        let credentials = match (&provider.secret_ref, secret) {
-            (None, _) => None,
-            (Some(named), None) => return Err(Unusable::SecretMissing(named.name.clone())),
-            (Some(named), Some(secret)) => Some(read_credentials(&named.name, secret)?),
+        let spec = &template.spec.provider;
+        let named = spec.secret_ref.as_ref().map(|named| named.name.as_str());
+        let keys = Keys::new(named, secret)?;
+        let server = if spec.type_ == "prometheus" {
+            MetricServer::Prometheus(prometheus(spec, &keys)?)
+        } else {
+            let unknown = || Unusable::Provider(spec.type_.clone());
+            MetricServer::Other(Provider::read(spec, &keys)?.ok_or_else(unknown)?)
         };
-        let address = provider.address.clone().unwrap_or_default();
-        let mut server = PrometheusServer::at(&address).ok_or(Unusable::Address)?;
-        server.credentials = credentials;
-        server.is_tls_unchecked = provider.insecure_skip_verify;
-        for (name, values) in &provider.headers {
-            server.headers.extend(
-                values
-                    .iter()
-                    .map(|value| (name.clone(), Secret::new(value))),
-            );
-        }
         Ok(Self {
             server,
             query: template.spec.query.clone(),
@@ -140,28 +155,20 @@ impl Resolved {
     }
 }
 
-fn read_credentials(
-    name: &str,
-    secret: &BTreeMap<String, Vec<u8>>,
-) -> Result<Credentials, Unusable> {
-    let read = |key: &'static str| -> Result<Option<Secret>, Unusable> {
-        let Some(bytes) = secret.get(key) else {
-            return Ok(None);
-        };
-        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::SecretValue {
-            secret: name.to_owned(),
-            key,
-        })?;
-        Ok(Some(Secret::new(text)))
+fn prometheus(spec: &MetricProvider, keys: &Keys<'_>) -> Result<PrometheusServer, Unusable> {
+    let credentials = match keys.find("token")? {
+        Some(token) => Some(Credentials::Bearer(token)),
+        None => keys.basic("token, or username and password")?,
     };
-    if let Some(token) = read("token")? {
-        return Ok(Credentials::Bearer(token));
+    let address = spec.address.as_deref().unwrap_or_default();
+    let mut server = PrometheusServer::at(address).ok_or(Unusable::Address)?;
+    server.credentials = credentials;
+    server.is_tls_unchecked = spec.insecure_skip_verify;
+    for (name, values) in &spec.headers {
+        let values = values
+            .iter()
+            .map(|value| (name.clone(), Secret::new(value)));
+        server.headers.extend(values);
     }
-    let missing = |key| Unusable::SecretKey {
-        secret: name.to_owned(),
-        key,
-    };
-    let username = read("username")?.ok_or(missing("username"))?;
-    let password = read("password")?.ok_or(missing("password"))?;
-    Ok(Credentials::Basic { username, password })
+    Ok(server)
 }

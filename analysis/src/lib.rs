@@ -6,9 +6,9 @@
 //! hold credentials. What an answer means for the rollout is for `rollout`.
 //!
 //! ```text
-//! Check ─ query (builtin, template) ─┐                       ┌─ Network (sockets)
-//!                                    ├─ Outbound (the seam) ─┤
-//! Gate ── payload, retries ──────────┘                       └─ the simulation
+//! Check ─ query (builtin, template) ─┬─ provider ─┐                       ┌─ Network (sockets)
+//!                                    └────────────┼─ Outbound (the seam) ─┤
+//! Gate ── payload, retries ───────────────────────┘                       └─ the simulation
 //! ```
 
 mod builtin;
@@ -18,19 +18,21 @@ mod event;
 mod measure;
 mod network;
 mod outbound;
+mod provider;
 mod query;
 mod webhook;
 mod wording;
 
 pub use builtin::Flavour;
-pub use context::{Context, Resolved, TemplateRef, Unusable};
+pub use context::{Context, MetricServer, Resolved, TemplateRef, Unusable};
 pub use credentials::{Credentials, Secret};
 pub use event::{Event, EventHook, tell};
 pub use measure::{available, measure};
 pub use network::{Egress, Network, NetworkError};
 pub use outbound::{
-    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault,
-    QueryResult, Series,
+    Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, KubernetesRequest,
+    Method, Outbound, PrometheusServer, QueryFault, QueryResult, Reach, Series,
 };
+pub use provider::Provider;
 pub use query::RenderError;
 pub use webhook::{answer, checksum};

@@ -1,4 +1,4 @@
-//! Measures a metric: one instant query, and what its answer is worth
+//! Measures a metric: one query, and what its answer is worth
 //!
 //! Only one series with one finite, current number is a value. All else is
 //! `Nothing` (the server has no data) or `Error`, told in words (invariant I11).
@@ -11,8 +11,9 @@ use rollout::answers::{Measured, Sample};
 use rollout::spec::{Check, CheckSource};
 
 use crate::builtin::builtin;
-use crate::context::{Context, Resolved, TemplateRef};
+use crate::context::{Context, MetricServer, Resolved, TemplateRef};
 use crate::outbound::{Outbound, PrometheusServer, QueryFault, QueryResult};
+use crate::provider::{Provider, When};
 use crate::query::{collapse, render};
 use crate::wording;
 
@@ -31,7 +32,7 @@ pub async fn measure(
     outbound: &dyn Outbound,
 ) -> Sample {
     let measured = match Question::new(check, context) {
-        Ok(question) => question.ask(context, outbound).await,
+        Ok(question) => question.ask(outbound).await,
         Err(why) => Measured::Error(why),
     };
     if let Measured::Nothing(why) | Measured::Error(why) = &measured {
@@ -50,8 +51,8 @@ pub async fn measure(
     }
 }
 
-/// Asks whether the server of a metric can answer at all (spec 5.6): the query
-/// `vector(1)` must give 1.
+/// Asks whether the server of a metric can answer at all (spec 5.6): of a
+/// Prometheus the query `vector(1)` must give 1; others have probes of their own.
 ///
 /// # Errors
 /// Why it cannot, in words without secrets.
@@ -68,22 +69,38 @@ pub async fn available(
             name,
             namespace,
             variables: _,
-        } => &resolved(context, namespace, name)?.server,
+        } => match &resolved(context, namespace, name)?.server {
+            MetricServer::Prometheus(server) => server,
+            MetricServer::Other(provider) => {
+                return provider.available(&when(check, context), outbound).await;
+            }
+        },
     };
     let question = Question {
-        server,
+        server: Whom::Prometheus(server),
         query: "vector(1)".to_owned(),
         factor: 1.0,
         nothing: format!("prometheus {} knows no vector(1)", server.shown()),
-        window: TimeDelta::zero(),
+        when: When {
+            interval: TimeDelta::zero(),
+            ..when(check, context)
+        },
     };
-    match question.ask(context, outbound).await {
+    match question.ask(outbound).await {
         Measured::Value(value) if (value - 1.0).abs() < f64::EPSILON => Ok(()),
         Measured::Value(value) => Err(format!(
             "prometheus {} says that vector(1) is {value}",
             server.shown()
         )),
         Measured::Nothing(why) | Measured::Error(why) => Err(why),
+    }
+}
+
+fn when(check: &Check, context: &Context) -> When {
+    When {
+        now: context.now,
+        interval: check.interval,
+        asker: format!("{}/{} {}", context.namespace, context.name, check.name),
     }
 }
 
@@ -103,21 +120,27 @@ fn resolved<'c>(context: &'c Context, namespace: &str, name: &str) -> Result<&'c
     }
 }
 
+/// Who is asked.
+enum Whom<'c> {
+    Prometheus(&'c PrometheusServer),
+    Other(&'c Provider),
+}
+
 /// What is asked, of whom, and how the answer is read.
 struct Question<'c> {
-    server: &'c PrometheusServer,
+    server: Whom<'c>,
     query: String,
     factor: f64,
     /// What is said when there is no data.
     nothing: String,
-    window: TimeDelta,
+    when: When,
 }
 
 impl<'c> Question<'c> {
     fn new(check: &Check, context: &'c Context) -> Result<Self, String> {
         let interval = wording::interval(check.interval);
         let metric = &check.name;
-        let ours = &context.metrics_server;
+        let ours = || Whom::Prometheus(&context.metrics_server);
         let none = BTreeMap::new();
         let (server, query, factor, nothing) = match &check.source {
             CheckSource::SuccessRate | CheckSource::Duration => {
@@ -131,13 +154,13 @@ impl<'c> Question<'c> {
                     "no values found for {} metric {metric} probably {}.{} is not receiving traffic",
                     context.flavour, context.target, context.namespace
                 );
-                (ours, collapse(&query), builtin.factor, nothing)
+                (ours(), collapse(&query), builtin.factor, nothing)
             }
             CheckSource::Query(text) => {
                 let query = render(text, context, &interval, &none)
                     .map_err(|error| format!("Metric query failed for {metric}: {error}"))?;
                 (
-                    ours,
+                    ours(),
                     query,
                     1.0,
                     format!("no values found for metric: {metric}"),
@@ -153,8 +176,12 @@ impl<'c> Question<'c> {
                     render(&resolved.query, context, &interval, variables).map_err(|error| {
                         format!("Metric template {name}.{namespace} query render error: {error}")
                     })?;
+                let server = match &resolved.server {
+                    MetricServer::Prometheus(server) => Whom::Prometheus(server),
+                    MetricServer::Other(provider) => Whom::Other(provider),
+                };
                 (
-                    &resolved.server,
+                    server,
                     query,
                     1.0,
                     format!("no values found for custom metric: {metric}"),
@@ -166,27 +193,35 @@ impl<'c> Question<'c> {
             query,
             factor,
             nothing,
-            window: check.interval,
+            when: when(check, context),
         })
     }
 
-    async fn ask(&self, context: &Context, outbound: &dyn Outbound) -> Measured {
-        let asked = outbound.instant(self.server, &self.query, context.now);
+    async fn ask(&self, outbound: &dyn Outbound) -> Measured {
+        let server = match self.server {
+            Whom::Prometheus(server) => server,
+            Whom::Other(provider) => {
+                return provider
+                    .measure(&self.query, &self.when, &self.nothing, outbound)
+                    .await;
+            }
+        };
+        let asked = outbound.instant(server, &self.query, self.when.now);
         let result = match tokio::time::timeout(QUERY_TIMEOUT, asked).await {
             Ok(result) => result,
             Err(_) => Err(QueryFault::Slow(QUERY_TIMEOUT)),
         };
         match result {
-            Ok(result) => self.read(&result, context.now),
+            Ok(result) => self.read(server, &result),
             Err(fault) => {
-                let told = self.server.redact(&fault.to_string());
-                Measured::Error(format!("prometheus {} {told}", self.server.shown()))
+                let told = server.redact(&fault.to_string());
+                Measured::Error(format!("prometheus {} {told}", server.shown()))
             }
         }
     }
 
-    fn read(&self, result: &QueryResult, now: DateTime<Utc>) -> Measured {
-        let server = format!("prometheus {}", self.server.shown());
+    fn read(&self, server: &PrometheusServer, result: &QueryResult) -> Measured {
+        let server = format!("prometheus {}", server.shown());
         let error = |why: String| Measured::Error(format!("{server} {why}"));
         let series = match result {
             QueryResult::Other(kind) => {
@@ -209,36 +244,54 @@ impl<'c> Question<'c> {
         let Some(value) = one.value else {
             return error("answered with a native histogram, not a number".to_owned());
         };
-        if let Some(why) = self.out_of_time(one.at, now) {
+        let bound = self.when.interval.max(TimeDelta::seconds(SKEW_S_MIN));
+        if let Some(why) = out_of_time(one.at, self.when.now, bound, bound) {
             return error(why);
         }
-        if value.is_nan() {
-            return Measured::Nothing(format!("{}: the query returned NaN", self.nothing));
+        match finite(value, &self.nothing) {
+            Ok(Measured::Value(value)) => Measured::Value(value * self.factor),
+            Ok(other @ (Measured::Nothing(_) | Measured::Error(_))) => other,
+            Err(why) => error(why),
         }
-        if value.is_infinite() {
-            return error(format!(
-                "answered with {}Inf, which is not a finite number",
-                if value < 0.0 { "-" } else { "+" }
-            ));
-        }
-        Measured::Value(value * self.factor)
     }
+}
 
-    fn out_of_time(&self, at: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
-        let bound = self.window.max(TimeDelta::seconds(SKEW_S_MIN));
-        let age = now.signed_duration_since(at);
-        let span = |length| rollout::waiting::span(length);
-        if age > bound {
-            return Some(format!("answered with a value from {} ago", span(age)));
-        }
-        if age < -bound {
-            return Some(format!(
-                "answered with a value from {} ahead; its clock differs from ours",
-                span(-age)
-            ));
-        }
-        None
+/// A number as a value; NaN is no data, infinity an error.
+pub(crate) fn finite(value: f64, nothing: &str) -> Result<Measured, String> {
+    if value.is_nan() {
+        return Ok(Measured::Nothing(format!(
+            "{nothing}: the query returned NaN"
+        )));
     }
+    if value.is_infinite() {
+        return Err(format!(
+            "answered with {}Inf, which is not a finite number",
+            if value < 0.0 { "-" } else { "+" }
+        ));
+    }
+    Ok(Measured::Value(value))
+}
+
+/// Why a value of a time says nothing of `now`, if it does not: it may be
+/// `past` older and `ahead` newer.
+pub(crate) fn out_of_time(
+    at: DateTime<Utc>,
+    now: DateTime<Utc>,
+    past: TimeDelta,
+    ahead: TimeDelta,
+) -> Option<String> {
+    let age = now.signed_duration_since(at);
+    let span = |length| rollout::waiting::span(length);
+    if age > past {
+        return Some(format!("answered with a value from {} ago", span(age)));
+    }
+    if age < -ahead {
+        return Some(format!(
+            "answered with a value from {} ahead; its clock differs from ours",
+            span(-age)
+        ));
+    }
+    None
 }
 
 /// The canary's names with `_` in place of what is not a word character.

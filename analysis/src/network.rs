@@ -1,12 +1,14 @@
-//! The way out through sockets: HTTP to Prometheus and to webhooks
+//! The way out through sockets: HTTP to metric servers and to webhooks
 //!
 //! Follows redirects to the same host only, reads bodies up to a limit, and calls
 //! no address that `egress` forbids. Does not retry, and judges no answer.
 
 mod egress;
+mod exchange;
 mod prometheus;
 mod words;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +17,10 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use thiserror::Error;
 
+use crate::credentials::Secret;
 use crate::outbound::{
-    Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault,
-    QueryResult,
+    Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, Outbound,
+    PrometheusServer, QueryFault, QueryResult, Reach,
 };
 
 pub use egress::Egress;
@@ -42,6 +45,8 @@ pub struct Network {
     checked: Client,
     /// Accepts any certificate, and uses no proxy.
     unchecked: Client,
+    /// For the cloud's credential service: no proxy, no redirects, no egress rules.
+    identity: Client,
     egress: Arc<Egress>,
 }
 
@@ -57,9 +62,15 @@ impl Network {
             .tls_danger_accept_invalid_certs(true)
             .no_proxy();
         let unchecked = unchecked.build().map_err(NetworkError)?;
+        let identity = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(redirect::Policy::none())
+            .no_proxy();
+        let identity = identity.build().map_err(NetworkError)?;
         Ok(Self {
             checked,
             unchecked,
+            identity,
             egress,
         })
     }
@@ -113,9 +124,7 @@ impl Outbound for Network {
         _now: DateTime<Utc>,
     ) -> Asked<'a, Result<QueryResult, QueryFault>> {
         Box::pin(async move {
-            self.egress.check(server.url()).map_err(|address| {
-                QueryFault::Unreachable(format!("is at {address}, which must not be called"))
-            })?;
+            self.egress.check(server.url()).map_err(forbidden)?;
             prometheus::instant(self.client(server.is_tls_unchecked), server, query).await
         })
     }
@@ -123,6 +132,34 @@ impl Outbound for Network {
     fn post<'a>(&'a self, request: &'a HookRequest) -> Asked<'a, Result<HookResponse, HookFault>> {
         Box::pin(self.send(request))
     }
+
+    fn exchange<'a>(
+        &'a self,
+        request: &'a HttpRequest,
+    ) -> Asked<'a, Result<HttpResponse, QueryFault>> {
+        Box::pin(async move {
+            let client = match request.reach {
+                Reach::CloudIdentity => &self.identity,
+                Reach::Outside => {
+                    self.egress.check(&request.url).map_err(forbidden)?;
+                    self.client(request.is_tls_unchecked)
+                }
+            };
+            exchange::exchange(client, request).await
+        })
+    }
+
+    fn variable(&self, name: &str) -> Option<Secret> {
+        std::env::var(name).ok().map(Secret::new)
+    }
+
+    fn file<'a>(&'a self, path: &'a str) -> Asked<'a, Option<Secret>> {
+        Box::pin(exchange::file(path))
+    }
+}
+
+fn forbidden(address: IpAddr) -> QueryFault {
+    QueryFault::Unreachable(format!("is at {address}, which must not be called"))
 }
 
 fn client(egress: &Arc<Egress>) -> ClientBuilder {

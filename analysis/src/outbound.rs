@@ -3,16 +3,21 @@
 //! `Network` goes out through sockets; the simulation answers in the process.
 //! One call is one attempt: retries and time limits lie above the seam.
 
+mod http;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::Url;
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::credentials::{Credentials, Secret};
 use crate::wording;
+
+pub use http::{HttpRequest, HttpResponse, KubernetesRequest, Method, Reach};
 
 /// An answer that is on its way.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,6 +35,52 @@ pub trait Outbound: Send + Sync {
 
     /// Sends one POST to a webhook.
     fn post<'a>(&'a self, request: &'a HookRequest) -> Asked<'a, Result<HookResponse, HookFault>>;
+
+    /// Sends one HTTP request of a metric provider.
+    fn exchange<'a>(
+        &'a self,
+        _request: &'a HttpRequest,
+    ) -> Asked<'a, Result<HttpResponse, QueryFault>> {
+        Box::pin(std::future::ready(Err(not_here())))
+    }
+
+    /// Sends one request to the Kubernetes API and reads the JSON answer; any
+    /// status but success is `QueryFault::Status` with the API's message.
+    fn kubernetes<'a>(
+        &'a self,
+        _request: &'a KubernetesRequest,
+    ) -> Asked<'a, Result<Value, QueryFault>> {
+        Box::pin(std::future::ready(Err(not_here())))
+    }
+
+    /// Reads a variable of the operator's environment that a cloud's default
+    /// credentials are found by; none where there is no such environment.
+    fn variable(&self, _name: &str) -> Option<Secret> {
+        None
+    }
+
+    /// Reads a small text file that such a variable names; none if it cannot be
+    /// read.
+    fn file<'a>(&'a self, _path: &'a str) -> Asked<'a, Option<Secret>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
+fn not_here() -> QueryFault {
+    QueryFault::Unreachable("is not reachable here".to_owned())
+}
+
+/// Reads an `http` or `https` address without the slash that its path ends
+/// with; none if it is no such URL.
+pub(crate) fn base_url(address: &str) -> Option<Url> {
+    let mut url = Url::parse(address)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    url.host_str()?;
+    // API paths are appended with their own slash.
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Some(url)
 }
 
 /// A Prometheus, and how to speak to it.
@@ -49,13 +100,7 @@ impl PrometheusServer {
     /// if the address is no such URL.
     #[must_use]
     pub fn at(address: &str) -> Option<Self> {
-        let mut url = Url::parse(address)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))?;
-        url.host_str()?;
-        // The API path is appended with its own slash.
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
+        let url = base_url(address)?;
         Some(Self {
             url,
             headers: Vec::new(),

@@ -1,6 +1,10 @@
 //! Asks loopback servers and a fake way out; what must be answered is in tables
 
 #[cfg(test)]
+mod clouds;
+#[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod egress;
 #[cfg(test)]
 mod fixture;
@@ -9,6 +13,12 @@ mod loopback;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod queries;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod sockets;
 #[cfg(test)]
 mod webhook;

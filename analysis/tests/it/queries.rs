@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use analysis::{
-    Context, Credentials, Flavour, Resolved, TemplateRef, Unusable, available, measure,
+    Context, Credentials, Flavour, MetricServer, Resolved, TemplateRef, Unusable, available,
+    measure,
 };
 use api::metric_template::MetricTemplate;
 use expect_test::{Expect, expect};
@@ -293,7 +294,7 @@ async fn unusable_templates_are_told() {
         expect![[r#"error: Metric template t.flagger error: spec.provider.address must be an http or https URL, for example "http://prometheus:9090""#]],
     )
     .await;
-    check(named("datadog"), None, expect![[r#"error: Metric template t.flagger error: spec.provider.type "datadog" is not supported; only "prometheus" is"#]]).await;
+    check(named("oracle"), Some(&[]), expect![[r#"error: Metric template t.flagger error: spec.provider.type "oracle" is not known; use prometheus, influxdb, datadog, externalmetrics, stackdriver, cloudwatch, newrelic, graphite, dynatrace, keptn or splunk"#]]).await;
     check(named(""), None, expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef was not found in the template's namespace"#]]).await;
     check(named(""), Some(&[]), expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef has no key "username"; set token, or username and password"#]]).await;
     check(named(""), Some(&[("username", "u")]), expect![[r#"error: Metric template t.flagger error: secret "s" of spec.provider.secretRef has no key "password"; set token, or username and password"#]]).await;
@@ -330,6 +331,6 @@ fn a_token_wins_over_a_password() {
         panic!("not usable")
     };
     assert!(
-        matches!(&resolved.server.credentials, Some(Credentials::Bearer(token)) if token.expose() == SECRET)
+        matches!(&resolved.server, MetricServer::Prometheus(server) if matches!(&server.credentials, Some(Credentials::Bearer(token)) if token.expose() == SECRET))
     );
 }

@@ -1,0 +1,284 @@
+//! Amazon CloudWatch: GetMetricData over its JSON protocol, signed by us
+//!
+//! A query is a JSON array of MetricDataQuery; the newest value of the one
+//! result counts. Who we are is found as AWS' own clients do (`credentials`).
+
+mod credentials;
+mod signature;
+
+use std::time::Duration;
+
+use api::metric_template::MetricProvider;
+use reqwest::Url;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::When;
+use super::answer::{Answer, Point, unix_ms};
+use crate::context::Unusable;
+use crate::outbound::{HttpRequest, Method, Outbound};
+use credentials::Keys;
+use signature::Scope;
+
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+const TARGET: &str = "GraniteServiceVersion20100801.GetMetricData";
+
+const DATAPOINTS_MAX: u32 = 20;
+
+/// Attempts after the first, where another can help.
+const RETRIES_MAX: u32 = 3;
+
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+
+/// Members of MetricDataQuery and of what is in it. Flagger reads them in any
+/// case, because Go does; the API takes this one only.
+const MEMBERS: [&str; 15] = [
+    "AccountId",
+    "Dimensions",
+    "Expression",
+    "Id",
+    "Label",
+    "Metric",
+    "MetricName",
+    "MetricStat",
+    "Name",
+    "Namespace",
+    "Period",
+    "ReturnData",
+    "Stat",
+    "Unit",
+    "Value",
+];
+
+/// Kinds of refusal that say who asks, not what is asked, is wrong. They too have
+/// status 400 in this protocol.
+const REFUSALS: [&str; 9] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "Throttl",
+    "UnrecognizedClient",
+];
+
+/// CloudWatch of one region.
+#[derive(Clone)]
+pub(super) struct CloudWatch {
+    region: String,
+}
+
+impl CloudWatch {
+    pub(super) fn read(spec: &MetricProvider) -> Result<Self, Unusable> {
+        let region = spec.region.clone().unwrap_or_default();
+        // It becomes part of the host.
+        let is_region = !region.is_empty()
+            && region
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        if is_region {
+            Ok(Self { region })
+        } else {
+            Err(Unusable::Region)
+        }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        format!("cloudwatch {}", self.region)
+    }
+
+    pub(super) async fn ask(
+        &self,
+        query: &str,
+        when: &When,
+        outbound: &dyn Outbound,
+    ) -> Result<Option<Point>, String> {
+        let request = self.request(&body(query, when)?, when, outbound).await?;
+        let answer = retried(&request, outbound).await?;
+        answer.check_success()?;
+        read(&answer)
+    }
+
+    /// A query of nothing must be refused as such.
+    pub(super) async fn probe(&self, when: &When, outbound: &dyn Outbound) -> Result<(), String> {
+        let body = json!({ "StartTime": 0, "EndTime": 0, "MetricDataQueries": [] });
+        let request = self.request(&body, when, outbound).await?;
+        let answer = retried(&request, outbound).await?;
+        if answer.status != 400 {
+            return answer.check_success();
+        }
+        let kind = answer.json::<Fault>()?.kind;
+        if REFUSALS.iter().any(|refusal| kind.contains(refusal)) {
+            return Err(format!("{} ({})", answer.failure(), answer.quote(&kind)));
+        }
+        Ok(())
+    }
+
+    async fn request(
+        &self,
+        body: &Value,
+        when: &When,
+        outbound: &dyn Outbound,
+    ) -> Result<HttpRequest, String> {
+        let keys = credentials::find(&self.region, when.now, outbound)
+            .await
+            .map_err(|why| format!("cannot be asked: {why}"))?;
+        let host = endpoint("monitoring", &self.region);
+        self.signed(&host, body.to_string(), &keys, when)
+            .ok_or_else(|| "cannot be asked: its region makes no host name".to_owned())
+    }
+
+    fn signed(&self, host: &str, body: String, keys: &Keys, when: &When) -> Option<HttpRequest> {
+        let url = Url::parse(&format!("https://{host}/")).ok()?;
+        let date = signature::date(when.now);
+        let mut headers = vec![
+            ("content-type", CONTENT_TYPE),
+            ("host", host),
+            ("x-amz-date", &date),
+        ];
+        if let Some(token) = &keys.token {
+            headers.push(("x-amz-security-token", token.expose()));
+        }
+        headers.push(("x-amz-target", TARGET));
+        let scope = Scope {
+            date: &date,
+            region: &self.region,
+            service: "monitoring",
+        };
+        let authorization =
+            signature::authorization("POST", "/", &headers, body.as_bytes(), &scope, keys);
+        let mut request = HttpRequest::new(Method::Post, url)
+            .header("x-amz-date", &date)
+            .header("x-amz-target", TARGET)
+            .header("authorization", &authorization)
+            .body(CONTENT_TYPE, body)
+            .hiding(&keys.id)
+            .hiding(&keys.key);
+        if let Some(token) = &keys.token {
+            request = request.secret_header("x-amz-security-token", "", token);
+        }
+        Some(request)
+    }
+}
+
+/// Host of a service in a region; the partitions have their own domains.
+fn endpoint(service: &str, region: &str) -> String {
+    const PARTITIONS: [(&str, &str); 5] = [
+        ("cn-", "amazonaws.com.cn"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    let found = PARTITIONS
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix));
+    let domain = found.map_or("amazonaws.com", |(_, domain)| domain);
+    format!("{service}.{region}.{domain}")
+}
+
+/// Sends until there is an answer that another attempt would not change.
+async fn retried<'r>(
+    request: &'r HttpRequest,
+    outbound: &dyn Outbound,
+) -> Result<Answer<'r>, String> {
+    let mut pause = RETRY_FIRST;
+    for _ in 0..RETRIES_MAX {
+        match Answer::get(request, outbound).await {
+            Ok(answer) if answer.status < 500 && answer.status != 429 => return Ok(answer),
+            Ok(_) | Err(_) => tokio::time::sleep(pause).await,
+        }
+        pause = pause.saturating_mul(2);
+    }
+    Answer::get(request, outbound).await
+}
+
+fn body(query: &str, when: &When) -> Result<Value, String> {
+    let malformed = "cannot be asked: the query must be a JSON array of MetricDataQuery";
+    let queries: Value =
+        serde_json::from_str(query).map_err(|error| format!("{malformed}: {error}"))?;
+    let Value::Array(queries) = queries else {
+        return Err(malformed.to_owned());
+    };
+    if !queries.iter().all(Value::is_object) {
+        return Err(malformed.to_owned());
+    }
+    Ok(json!({
+        "StartTime": when.start().timestamp(),
+        "EndTime": when.now.timestamp(),
+        "MaxDatapoints": DATAPOINTS_MAX,
+        "MetricDataQueries": queries.into_iter().map(named).collect::<Vec<_>>(),
+    }))
+}
+
+/// Members by their right names; those that are unknown left out, as Go does.
+fn named(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(named).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .filter_map(|(key, value)| {
+                let name = MEMBERS
+                    .iter()
+                    .find(|name| name.eq_ignore_ascii_case(&key))?;
+                Some(((*name).to_owned(), named(value)))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value,
+    }
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    #[serde(rename = "__type", default)]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    #[serde(default)]
+    metric_data_results: Vec<Outcome>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Outcome {
+    #[serde(default)]
+    timestamps: Vec<f64>,
+    #[serde(default)]
+    values: Vec<f64>,
+    status_code: Option<String>,
+}
+
+fn read(answer: &Answer<'_>) -> Result<Option<Point>, String> {
+    let body: Body = answer.json()?;
+    let one = match body.metric_data_results.as_slice() {
+        [] => return Ok(None),
+        [one] => one,
+        [_, _, ..] => {
+            return Err(format!(
+                "answered with {} results instead of one; all queries but one need \"ReturnData\": false",
+                body.metric_data_results.len()
+            ));
+        }
+    };
+    match one.status_code.as_deref() {
+        // PartialData: more than 20 points; the newest come first.
+        None | Some("Complete" | "PartialData") => {}
+        Some(code) => {
+            return Err(format!("answered with the status {}", answer.quote(code)));
+        }
+    }
+    Ok(one.values.first().map(|&value| Point {
+        value,
+        at: one
+            .timestamps
+            .first()
+            .and_then(|seconds| unix_ms(seconds * 1000.0)),
+    }))
+}
