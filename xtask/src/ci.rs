@@ -8,7 +8,7 @@ use crate::run::{command, output, run, run_command};
 use crate::{cluster, generate, setup, tidy};
 
 /// Seeds of the simulation in CI.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 /// One check: its name and what it does.
 struct Check {

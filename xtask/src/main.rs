@@ -1,5 +1,7 @@
 //! Chores of the project, one command each: `cargo x <command>`.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -51,8 +53,15 @@ enum Chore {
     Setup,
 }
 
-fn main() -> Result<()> {
-    match Args::parse().chore {
+fn main() -> ExitCode {
+    match carry_out(Args::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn carry_out(chore: Chore) -> Result<()> {
+    match chore {
         Chore::Ci { no_cluster } => ci::ci(!no_cluster),
         Chore::Tidy => tidy::tidy(),
         Chore::Generate { check } => generate::generate(check),
@@ -61,4 +70,10 @@ fn main() -> Result<()> {
         Chore::Plane => cluster::plane(),
         Chore::Setup => setup::setup(),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a chore")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::FAILURE
 }

@@ -3,6 +3,7 @@
 //! Safety is checked all the while: weights sum to 100, and no user is left without an answer.
 //! At the end the faults stop, and every release must have come to its right end.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,16 +39,38 @@ fn simulation() {
             .unwrap_or(default)
     };
     let first = number("SLUICE_SEED", 1);
-    for seed in first..first + number("SLUICE_SEEDS", 20) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        if let Err(error) = runtime.block_on(Run::of(seed)) {
-            panic!("seed {seed}: {error:#}\nrun it again with: cargo x simulate --seed {seed}");
+    let end = first + number("SLUICE_SEEDS", 8);
+    let next = AtomicU64::new(first);
+    let failures = Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    if let Err(error) = run(seed) {
+                        failures.lock().unwrap().push(format!(
+                            "seed {seed}: {error:#}\nrun it again with: cargo x simulate --seed {seed}"
+                        ));
+                    }
+                }
+            });
         }
-    }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// One seed, on a clock of its own.
+fn run(seed: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()?;
+    runtime.block_on(Run::of(seed))
 }
 
 /// What a version does, and so how its release must end.

@@ -4,7 +4,7 @@
 //! 6  cli  e2e  xtask
 //! 5  operator
 //! 4  gitops  sandbox
-//! 3  apply  sources  analysis  gateway  apiserver  loadtester      EDGE: IO allowed, few decisions
+//! 3  apply  sources  analysis  gateway  apiserver  loadtester  notifier  EDGE: IO allowed, few decisions
 //! ────────────────────────────────────────────────────────────────────────────────────────────
 //! 2  mesh-adapters                                                 PURE: no runtime, client, clock
 //! 1  rollout  kustomize
@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("gateway", &["api"]),
     ("apiserver", &["goyaml"]),
     ("loadtester", &[]),
+    ("notifier", &["api"]),
     ("sandbox", &["api", "apiserver", "goyaml", "promql"]),
     (
         "gitops",
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "analysis",
             "gitops",
             "mesh-adapters",
+            "notifier",
             "rollout",
             "sources",
         ],
