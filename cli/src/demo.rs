@@ -22,7 +22,7 @@ use manifests::{APPLICATION, VERSIONS, Version};
 use progress::Progress;
 use report::{Outcome, Release, Report};
 use stage::Stage;
-use users::Users;
+use users::{Answered, Users};
 
 /// Flags of `sluice demo`.
 #[derive(clap::Args)]
@@ -97,7 +97,14 @@ async fn release(
     Ok(Release {
         version: version.tag.to_owned(),
         outcome: outcome(&status),
-        reason: reason(&status),
+        reason: reason(
+            &status,
+            after
+                .by_version
+                .get(version.tag)
+                .copied()
+                .unwrap_or_default(),
+        ),
         weights: status.analysis.map(|a| a.weights).unwrap_or_default(),
         seconds: began.elapsed().as_secs_f64(),
         requests: after.requests.saturating_sub(before.requests),
@@ -122,16 +129,22 @@ fn outcome(status: &CanaryStatus) -> Outcome {
     }
 }
 
-/// Why it ended so; a first version needs no reason.
-fn reason(status: &CanaryStatus) -> String {
+/// Why it ended so, and how many users met it; a first version needs no reason.
+fn reason(status: &CanaryStatus, met: Answered) -> String {
     if status.phase == CanaryPhase::Initialized {
         return String::new();
     }
-    status
+    let decision = status
         .analysis
         .as_ref()
         .and_then(|a| a.decision.clone())
-        .unwrap_or_default()
+        .unwrap_or_default();
+    // The outcome has a column of its own.
+    let why = decision
+        .split_once(": ")
+        .map_or(decision.as_str(), |(_, why)| why);
+    let Answered { requests, failed } = met;
+    format!("{why} (it answered {requests} requests, {failed} with an error)")
 }
 
 #[expect(clippy::print_stdout, reason = "the demo talks to a person")]

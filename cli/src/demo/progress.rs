@@ -140,17 +140,17 @@ fn is_settled(status: &CanaryStatus) -> bool {
 fn line(status: &CanaryStatus) -> Line {
     let empty = AnalysisStatus::default();
     let analysis = status.analysis.as_ref().unwrap_or(&empty);
-    let mut parts: Vec<String> = analysis.checks.iter().map(measured).collect();
-    let told = if is_settled(status) {
-        &analysis.decision
+    let text = if is_settled(status) {
+        analysis.decision.clone().unwrap_or_default()
     } else {
-        &analysis.waiting_on
+        let mut parts: Vec<String> = analysis.checks.iter().map(measured).collect();
+        parts.extend(analysis.waiting_on.clone());
+        parts.join("  ·  ")
     };
-    parts.extend(told.clone());
     Line {
         phase: status.phase,
         weight: status.canary_weight,
-        text: parts.join("  ·  "),
+        text,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The users: they ask again and again, and count what fails.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -29,32 +29,35 @@ const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const VERSION: &str = "x-version";
 
 /// What the users have seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Requests answered by a good version, or by none.
     pub(crate) requests: u64,
     /// Of those, the ones that failed.
     pub(crate) failed: u64,
+    /// Requests that each version answered, and those that it answered with an error.
+    pub(crate) by_version: BTreeMap<String, Answered>,
 }
 
-#[derive(Default)]
-struct Tally {
-    requests: AtomicU64,
-    failed: AtomicU64,
-    /// Whether the first version has answered; before that nothing is there to fail.
-    served: AtomicU64,
+/// What one version answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// All.
+    pub(crate) requests: u64,
+    /// With an error.
+    pub(crate) failed: u64,
 }
 
 /// Users under way; they stop when this is dropped.
 pub(crate) struct Users {
-    tally: Arc<Tally>,
+    tally: Arc<Mutex<Counts>>,
     task: JoinHandle<()>,
 }
 
 impl Users {
     /// Lets them come to the gateway.
     pub(crate) fn start(gateway: SocketAddr) -> Self {
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(Mutex::new(Counts::default()));
         let seen = Arc::clone(&tally);
         let task = tokio::spawn(async move {
             let Ok(url) = format!("http://{gateway}/").parse::<Uri>() else {
@@ -65,7 +68,8 @@ impl Users {
                 .insert(HOST, HeaderValue::from_static(manifests::HOST));
             plan.rate_per_s = Some(RATE_PER_S);
             plan.concurrency = CONCURRENCY;
-            if let Err(error) = loadtester::load::run(plan, move |answer| seen.count(answer)).await
+            if let Err(error) =
+                loadtester::load::run(plan, move |answer| locked(&seen).add(answer)).await
             {
                 tracing::error!(%error, "The users cannot come.");
             }
@@ -75,16 +79,13 @@ impl Users {
 
     /// What they have seen so far.
     pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            requests: self.tally.requests.load(Ordering::Relaxed),
-            failed: self.tally.failed.load(Ordering::Relaxed),
-        }
+        locked(&self.tally).clone()
     }
 
     /// Waits until the first version has answered.
     pub(crate) async fn until_served(&self) -> Result<()> {
         let served = async {
-            while self.tally.served.load(Ordering::Relaxed) == 0 {
+            while self.counts().by_version.is_empty() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -100,21 +101,26 @@ impl Drop for Users {
     }
 }
 
-impl Tally {
+fn locked(tally: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Counts {
     /// Failures of a bad version are its own; everything else that fails is the rollout's fault.
-    fn count(&self, answer: &Answer<'_>) {
+    fn add(&mut self, answer: &Answer<'_>) {
         let version = answer.headers.get(VERSION).and_then(|v| v.to_str().ok());
-        let is_by_bad_version = VERSIONS.iter().any(|v| v.is_bad && Some(v.tag) == version);
-        let is_good = answer.outcome.is_ok_and(|status| status.is_success());
-        if is_good {
-            self.served.store(1, Ordering::Relaxed);
+        let failed = u64::from(!answer.outcome.is_ok_and(|status| status.is_success()));
+        if let Some(version) = version {
+            let answered = self.by_version.entry(version.to_owned()).or_default();
+            answered.requests = answered.requests.saturating_add(1);
+            answered.failed = answered.failed.saturating_add(failed);
         }
-        if is_by_bad_version || self.served.load(Ordering::Relaxed) == 0 {
+        let is_by_bad_version = VERSIONS.iter().any(|v| v.is_bad && Some(v.tag) == version);
+        // Before the first version has answered nothing is there to fail.
+        if is_by_bad_version || self.by_version.is_empty() {
             return;
         }
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        if !is_good {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
+        self.requests = self.requests.saturating_add(1);
+        self.failed = self.failed.saturating_add(failed);
     }
 }
