@@ -1,13 +1,16 @@
 //! Starts the real control plane or node, runs the tests that need it, and stops it again.
 
-use std::path::Path;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::run::{command, root, run, run_command};
+use crate::run::{command, root, run_command};
 use crate::setup;
 use crate::setup::{cluster_script, gateway_crds, tools};
+
+/// The workload's image, loaded into the node.
+const PODINFO_IMAGE: &str = "docker.io/library/podinfo:1";
 
 /// A running cluster; stopped when dropped, whatever happened.
 struct Cluster {
@@ -39,16 +42,14 @@ impl Cluster {
         script
     }
 
-    /// Runs a test binary beside the cluster.
-    fn test(&self, binary: &Path, filter: &str) -> Result<()> {
+    /// Runs the tests whose names hold `filter` beside the cluster.
+    fn test(&self, programs: &Programs, filter: &str) -> Result<()> {
         let mut test = self.script("exec");
-        test.arg(binary)
+        test.arg(&programs.tests)
             .args([filter, "--nocapture", "--test-threads=1"]);
         test.env("E2E_CLUSTER", "1")
-            .env("E2E_SLUICE", root().join("target/debug/sluice"));
-        test.env("E2E_GATEWAY_CRDS", gateway_crds()?)
-            .env("E2E_BIN", tools()?)
-            .env("KUBECONFIG", format!("{}/kubeconfig", self.state));
+            .env("E2E_SLUICE", &programs.sluice);
+        test.env("E2E_GATEWAY_CRDS", gateway_crds()?);
         run_command(&mut test)
     }
 }
@@ -61,54 +62,49 @@ impl Drop for Cluster {
 
 /// The operator and its adapters against a real kube-apiserver.
 pub(crate) fn plane() -> Result<()> {
-    let binary = test_binary()?;
-    Cluster::up(&["plane"])?.test(&binary, "plane")
+    let programs = Programs::build()?;
+    Cluster::up(&["plane"])?.test(&programs, "plane")
 }
 
 /// The main job on a real node.
 pub(crate) fn node() -> Result<()> {
-    let binary = test_binary()?;
+    let programs = Programs::build()?;
     let cluster = Cluster::up(&[])?;
-    run_command(
-        cluster
-            .script("image")
-            .arg("docker.io/library/podinfo:1")
-            .arg(tools()?.join("podinfo")),
-    )?;
-    cluster.test(&binary, "node")
+    let mut image = cluster.script("image");
+    run_command(image.arg(PODINFO_IMAGE).arg(tools()?.join("podinfo")))?;
+    cluster.test(&programs, "node")
 }
 
-/// Builds the end-to-end tests and the program that they start.
-fn test_binary() -> Result<std::path::PathBuf> {
-    run("cargo", &["build", "--quiet", "--package", "cli"])?;
-    let built = command(
-        "cargo",
-        &[
-            "test",
-            "--package",
-            "e2e",
-            "--test",
-            "it",
-            "--no-run",
-            "--message-format",
-            "json",
-        ],
-    )
-    .output()?;
+/// The end-to-end tests and the program that they start.
+struct Programs {
+    tests: PathBuf,
+    sluice: PathBuf,
+}
+
+impl Programs {
+    fn build() -> Result<Self> {
+        let tests = built(&["test", "--package", "e2e", "--test", "it", "--no-run"])?;
+        let sluice = built(&["build", "--package", "cli"])?;
+        Ok(Self { tests, sluice })
+    }
+}
+
+/// Builds, and gives the last executable that cargo names.
+fn built(args: &[&str]) -> Result<PathBuf> {
+    let mut build = command("cargo", args);
+    build
+        .args(["--quiet", "--message-format", "json"])
+        .stderr(Stdio::inherit());
+    let done = build.output()?;
     anyhow::ensure!(
-        built.status.success(),
-        "the end-to-end tests do not build: {}",
-        String::from_utf8_lossy(&built.stderr)
+        done.status.success(),
+        "cargo {args:?} ended with {}",
+        done.status
     );
-    let lines = String::from_utf8_lossy(&built.stdout).into_owned();
-    let executable = lines
+    String::from_utf8_lossy(&done.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|told| {
-            told.get("executable")?
-                .as_str()
-                .map(std::path::PathBuf::from)
-        })
-        .next_back();
-    executable.ok_or_else(|| anyhow::anyhow!("cargo named no test binary"))
+        .filter_map(|told| told.get("executable")?.as_str().map(PathBuf::from))
+        .next_back()
+        .with_context(|| format!("cargo {args:?} named no executable"))
 }

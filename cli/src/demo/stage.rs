@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::manifests::{self, APPLICATION, Addresses, VERSIONS, Version};
 
+/// Seed of what is drawn by lot: delays, and which requests fail.
+const SEED: u64 = 4;
+
 /// How often Prometheus reads the gateway's metrics.
 const SCRAPE_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -39,6 +42,7 @@ impl Stage {
     /// Starts all of it.
     pub(crate) async fn start() -> Result<Self> {
         let options = Options {
+            seed: SEED,
             workloads: Workloads::Real,
             scrape_interval: SCRAPE_INTERVAL,
             ..Options::default()
