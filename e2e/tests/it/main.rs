@@ -11,6 +11,8 @@
 
 /// A cluster that somebody started: manifests in, states out.
 mod cluster;
+/// The sandbox answers as the real API server does.
+mod conformance;
 /// The main job on a real node.
 mod node;
 /// Queries answered in the process.
