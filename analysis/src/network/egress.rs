@@ -42,6 +42,12 @@ impl Egress {
         }
     }
 
+    /// Whether a host that was found at an address may be called.
+    #[must_use]
+    pub fn allows(&self, host: &str, address: IpAddr) -> bool {
+        self.exempt_hosts.contains(host) || !self.is_forbidden(address)
+    }
+
     fn is_forbidden(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         if address.is_loopback() {

@@ -1,0 +1,4 @@
+//! The sender against servers on loopback.
+
+#[cfg(test)]
+mod sending;
