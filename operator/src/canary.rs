@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use api::canary::CanarySpec;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use rollout::{Answers, Decision, Defaults, World};
@@ -16,12 +17,14 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::events::Recorder;
 use crate::metrics::Metrics;
+use crate::runtime::Ways;
 use crate::settings::Settings;
 use crate::world::Caches;
 use crate::world::key::Key;
 
 pub mod act;
 mod agreed;
+pub mod alert;
 mod ask;
 pub mod build;
 mod configs;
@@ -31,6 +34,7 @@ mod record;
 mod subject;
 
 use act::{ActError, Writer};
+use alert::Alerts;
 use ask::Asked;
 use observe::Unobserved;
 use subject::{Reading, Subject};
@@ -64,6 +68,7 @@ pub struct Context {
     /// Tasks that a round leaves behind.
     pub tasks: TaskTracker,
     events: Recorder,
+    alerts: Alerts,
     configs: configs::Configs,
     agreed: agreed::Agreed,
     telling: Arc<Semaphore>,
@@ -77,7 +82,8 @@ struct Memory {
     failures: u32,
     races: u32,
     target: String,
-    is_alert_told: bool,
+    /// The valid spec of the run under way: an edit that breaks it must not stop the run.
+    in_force: Option<Box<CanarySpec>>,
 }
 
 /// Why a round ended early.
@@ -109,10 +115,12 @@ impl Context {
         clock: Clock,
         caches: Arc<Caches>,
         writer: Writer,
-        outbound: Arc<dyn analysis::Outbound>,
+        ways: Ways,
         metrics: Arc<Metrics>,
         tasks: TaskTracker,
     ) -> Self {
+        let Ways { outbound, alerts } = ways;
+        let alerts = Alerts::new(&settings.alerts, alerts);
         let defaults = Defaults {
             provider: settings.mesh_provider.clone(),
             metrics_server: settings.metrics_server.clone(),
@@ -130,6 +138,7 @@ impl Context {
             metrics,
             tasks,
             events: Recorder::default(),
+            alerts,
             configs: configs::Configs::default(),
             agreed: agreed::Agreed::default(),
             telling: Arc::new(Semaphore::new(TELLING_MAX)),
@@ -151,13 +160,16 @@ pub async fn reconcile(
     if !ctx.memory().contains_key(key) {
         count_canaries(ctx, key);
     }
-    let mut subject = match subject::read(&ctx.caches, &ctx.defaults, key) {
+    let in_force = ctx
+        .memory()
+        .get(key)
+        .and_then(|memory| memory.in_force.clone());
+    let mut subject = match subject::read(&ctx.caches, &ctx.defaults, key, in_force.as_deref()) {
         Reading::Gone => return forget(ctx, key),
         Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
         Reading::Ready(subject) => subject,
     };
     let mut memory = ctx.memory().remove(key).unwrap_or_default();
-    tell_missing_alerts(ctx, &subject, &mut memory).await;
     let round = round(ctx, &mut subject, &mut memory.answers, &mut woken).await;
     let next = after(ctx, &subject, &mut memory, round).await;
     memory.target.clone_from(&subject.spec.target.name);
@@ -177,7 +189,7 @@ async fn round(
         Asked::Interrupted => return Err(Cut::Interrupted),
     };
     let next = decide(ctx, subject, &world, answers, at);
-    act::act(ctx, subject, &next.actions).await?;
+    act::act(ctx, subject, &next).await?;
     record::record(ctx, subject, &next).await?;
     Ok(next)
 }
@@ -228,6 +240,8 @@ async fn after(
         Ok(next) => {
             memory.failures = 0;
             memory.races = 0;
+            let is_running = next.state.run().is_some();
+            memory.in_force = is_running.then(|| Box::new(subject.canary.spec.clone()));
             if next.wake.is_none() && next.state.run().is_none() {
                 memory.answers = Answers::default();
             }
@@ -316,20 +330,4 @@ fn count_canaries(ctx: &Context, key: &Key) {
         sum.saturating_add(usize::from(is_here(other)))
     });
     ctx.metrics.set_total(&key.namespace, count);
-}
-
-/// Alerts that nobody would send are told once, so that their absence surprises no one.
-async fn tell_missing_alerts(ctx: &Context, subject: &Subject, memory: &mut Memory) {
-    let has_alerts = subject
-        .canary
-        .analysis()
-        .is_some_and(|analysis| !analysis.alerts.is_empty());
-    if has_alerts && !memory.is_alert_told {
-        memory.is_alert_told = true;
-        let text = format!(
-            "canary {}: spec.analysis.alerts is given, but this version sends no alerts; use webhooks of type event",
-            subject.key
-        );
-        act::tell::event(ctx, subject, true, &text, subject.state.phase()).await;
-    }
 }

@@ -28,5 +28,5 @@ pub mod world;
 
 pub use args::Args;
 pub use clock::Clock;
-pub use runtime::{RunError, run};
+pub use runtime::{RunError, Ways, run, run_through};
 pub use settings::{Settings, SettingsError};

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admin::{self, AdminError};
 use crate::canary::act::Writer;
-use crate::canary::{Context, reconcile};
+use crate::canary::{Context, alert, reconcile};
 use crate::clock::Clock;
 use crate::gitops::{self, GitOpsError};
 use crate::lease::{Elector, LeaseError};
@@ -44,12 +44,34 @@ pub enum RunError {
     GitOps(#[from] GitOpsError),
 }
 
-/// Runs until `shutdown`, or until leadership is lost.
+/// The ways out of the process, but for the API server.
+#[derive(Clone)]
+pub struct Ways {
+    /// To metric servers and webhooks.
+    pub outbound: Arc<dyn analysis::Outbound>,
+    /// To chat services.
+    pub alerts: Arc<dyn notifier::Transport>,
+}
+
+/// Runs until `shutdown`, or until leadership is lost. Alerts go out through sockets.
 pub async fn run(
     settings: Settings,
     client: kube::Client,
     clock: Clock,
     outbound: Arc<dyn analysis::Outbound>,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let alerts = alert::sockets(&settings);
+    let ways = Ways { outbound, alerts };
+    run_through(settings, client, clock, ways, shutdown).await
+}
+
+/// Runs, with ways out that the caller gives.
+pub async fn run_through(
+    settings: Settings,
+    client: kube::Client,
+    clock: Clock,
+    ways: Ways,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::new(&settings.mesh_provider));
@@ -76,7 +98,7 @@ pub async fn run(
         settings,
         client,
         clock,
-        outbound,
+        ways,
         metrics,
         ended.clone(),
         tasks.clone(),
@@ -129,7 +151,7 @@ async fn controllers(
     settings: Settings,
     client: kube::Client,
     clock: Clock,
-    outbound: Arc<dyn analysis::Outbound>,
+    ways: Ways,
     metrics: Arc<Metrics>,
     ended: CancellationToken,
     tasks: TaskTracker,
@@ -139,7 +161,7 @@ async fn controllers(
         settings,
         client.clone(),
         clock,
-        outbound,
+        ways,
         metrics,
         ended.clone(),
         tasks,
@@ -162,7 +184,7 @@ async fn canaries(
     settings: Settings,
     client: kube::Client,
     clock: Clock,
-    outbound: Arc<dyn analysis::Outbound>,
+    ways: Ways,
     metrics: Arc<Metrics>,
     ended: CancellationToken,
     tasks: TaskTracker,
@@ -188,7 +210,7 @@ async fn canaries(
         clock,
         Arc::clone(&caches),
         writer,
-        outbound,
+        ways,
         metrics,
         tasks.clone(),
     ));
@@ -196,6 +218,7 @@ async fn canaries(
         () = caches.ready() => {}
         () = ended.cancelled() => return,
     }
+    alert::start(&ctx, &ended);
     let workers = TaskTracker::new();
     for _ in 0..rounds_max {
         workers.spawn(work(Arc::clone(&ctx), Arc::clone(&queue), ended.clone()));

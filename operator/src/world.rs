@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::api::{ApiResource, DynamicObject, ObjectMeta};
+use rollout::spec::TargetKind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +28,7 @@ use canary::CanarySeen;
 use key::Key;
 use objects::{ConfigSeen, RawSeen, ScalerSeen, ServiceSeen};
 use relations::Relations;
-use store::Store;
+use store::{Known, Store};
 use workload::WorkloadSeen;
 
 /// All stores, and who is to be woken by which object.
@@ -52,6 +53,7 @@ pub struct Caches {
 #[derive(Default)]
 struct Lazy {
     scalers: Option<Arc<Store<ScalerSeen>>>,
+    daemon_sets: Option<Arc<Store<WorkloadSeen>>>,
     config_maps: Option<Arc<Store<ConfigSeen>>>,
     secrets: Option<Arc<Store<ConfigSeen>>>,
     raw: BTreeMap<String, Arc<Store<RawSeen>>>,
@@ -116,6 +118,46 @@ impl Caches {
         self.canaries.ready().await;
         self.deployments.ready().await;
         self.services.ready().await;
+    }
+
+    /// A workload that is released, or its primary.
+    pub fn workload(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Known<WorkloadSeen> {
+        match kind {
+            TargetKind::Deployment => self.deployments.get(key),
+            TargetKind::DaemonSet => self.daemon_sets().get(key),
+            TargetKind::Service => match self.raw(&kind::service()).get(key) {
+                Known::Present(seen) => Known::Present(WorkloadSeen::of_service(&seen.value())),
+                Known::Absent => Known::Absent,
+                Known::Unread(why) => Known::Unread(why),
+            },
+        }
+    }
+
+    /// The resourceVersion last seen of one.
+    pub fn workload_version(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Option<String> {
+        match kind {
+            TargetKind::Deployment => self.deployments.version(key),
+            TargetKind::DaemonSet => self.daemon_sets().version(key),
+            TargetKind::Service => self.raw(&kind::service()).version(key),
+        }
+    }
+
+    fn daemon_sets(self: &Arc<Self>) -> Arc<Store<WorkloadSeen>> {
+        let mut lazy = self.lock();
+        Arc::clone(lazy.daemon_sets.get_or_insert_with(|| {
+            let store = Arc::default();
+            let labels = Arc::clone(&self.source.selector_labels);
+            let project =
+                move |object: &DynamicObject| WorkloadSeen::of_daemon_set(object, &labels);
+            watch::start(
+                self,
+                &kind::daemon_set(),
+                &store,
+                watch::Depth::Full,
+                project,
+            );
+            store
+        }))
     }
 
     /// HorizontalPodAutoscalers.
@@ -188,7 +230,20 @@ impl Caches {
                     WorkloadSeen::project(object, &self.source.selector_labels),
                 );
             }
-            "v1/Service" => {
+            "apps/v1/DaemonSet" => put(
+                lazy.daemon_sets.as_ref(),
+                key,
+                metadata,
+                WorkloadSeen::of_daemon_set(object, &self.source.selector_labels),
+            ),
+            id @ "v1/Service" => {
+                // Targets of that kind are kept whole, beside the digests of all Services.
+                put(
+                    lazy.raw.get(id),
+                    key.clone(),
+                    metadata,
+                    RawSeen::project(object, resource),
+                );
                 self.services
                     .put(key, metadata, ServiceSeen::project(object));
             }
@@ -227,7 +282,11 @@ impl Caches {
         match kind::id(resource).as_str() {
             kind::CANARY => self.canaries.forget(key),
             "apps/v1/Deployment" => self.deployments.forget(key),
-            "v1/Service" => self.services.forget(key),
+            "apps/v1/DaemonSet" => lazy.daemon_sets.iter().for_each(|store| store.forget(key)),
+            id @ "v1/Service" => {
+                lazy.raw.get(id).iter().for_each(|store| store.forget(key));
+                self.services.forget(key);
+            }
             "v1/ConfigMap" => lazy.config_maps.iter().for_each(|store| store.forget(key)),
             "v1/Secret" => lazy.secrets.iter().for_each(|store| store.forget(key)),
             "autoscaling/v2/HorizontalPodAutoscaler" => {

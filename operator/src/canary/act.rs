@@ -3,15 +3,17 @@
 //! Each action looks at what is there first and writes only a difference, so that doing it
 //! twice is doing it once. It chooses nothing.
 
-use rollout::Action;
+use rollout::spec::TargetKind;
 use rollout::world::Snapshot;
+use rollout::{Action, Decision, Split};
 use thiserror::Error;
 
-use super::Context;
-use super::finalizer;
+use super::alert::{self, Said};
 use super::subject::Subject;
+use super::{Context, finalizer};
 
 mod configs;
+mod copies;
 mod routes;
 mod scaler;
 mod services;
@@ -21,10 +23,12 @@ pub mod write;
 
 pub use write::{WriteError, Writer};
 
+pub(super) use copies::is_behind;
+
 /// What the finalizer shares with the actions.
 pub(super) mod reverting {
     pub(in crate::canary) use super::routes::restore;
-    pub(in crate::canary) use super::workload::{change, replicas_from_zero};
+    pub(in crate::canary) use super::workload::{change, replicas_from_zero, rest};
 }
 
 /// Why an action was not carried out.
@@ -99,15 +103,30 @@ impl ActError {
     }
 }
 
-/// Carries out the actions.
-pub async fn act(ctx: &Context, subject: &mut Subject, actions: &[Action]) -> Result<(), ActError> {
+/// Carries out the actions of a decision.
+pub async fn act(ctx: &Context, subject: &mut Subject, next: &Decision) -> Result<(), ActError> {
+    let mut actions: Vec<&Action> = next.actions.iter().collect();
+    if subject.spec.target.kind == TargetKind::Service {
+        // The canary's copy follows the target at once: users leave it first.
+        actions.sort_by_key(|action| **action != Action::Routes(Split::PRIMARY));
+    }
     for action in actions {
-        carry_out(ctx, subject, action).await?;
+        carry_out(ctx, subject, next, action).await?;
     }
     Ok(())
 }
 
-async fn carry_out(ctx: &Context, subject: &mut Subject, action: &Action) -> Result<(), ActError> {
+async fn carry_out(
+    ctx: &Context,
+    subject: &mut Subject,
+    next: &Decision,
+    action: &Action,
+) -> Result<(), ActError> {
+    if subject.spec.target.kind == TargetKind::Service
+        && let Some(done) = copies::carry_out(ctx, subject, action).await
+    {
+        return done;
+    }
     match action {
         Action::AddFinalizer => finalizer::set(ctx, subject, true).await,
         Action::RemoveFinalizer => finalizer::set(ctx, subject, false).await,
@@ -142,14 +161,14 @@ async fn carry_out(ctx: &Context, subject: &mut Subject, action: &Action) -> Res
         Action::Alert {
             severity,
             text,
-            has_fields: _,
+            has_fields,
         } => {
-            tracing::debug!(
-                canary = subject.spec.dotted(),
-                ?severity,
+            let said = Said {
+                severity: *severity,
                 text,
-                "Alert not sent: none is configured."
-            );
+                has_fields: *has_fields,
+            };
+            alert::send(ctx, subject, next, &said).await;
             Ok(())
         }
         Action::Count { success, skipped } => {

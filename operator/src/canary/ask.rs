@@ -13,7 +13,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rollout::answers::{GateAnswer, Measured, Sample};
 use rollout::probes::Probe;
-use rollout::spec::{CheckId, CheckSource, GateId};
+use rollout::spec::{CheckId, CheckSource, GateId, TargetKind};
 use rollout::{Answers, World};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -172,7 +172,11 @@ pub(super) async fn context(
                 .as_ref()
                 .map(|reference| reference.name.as_str()),
         ),
-        flavour: Flavour::choose(&ctx.settings.mesh_provider, own.provider.as_deref(), false),
+        flavour: Flavour::choose(
+            &ctx.settings.mesh_provider,
+            own.provider.as_deref(),
+            spec.target.kind == TargetKind::Service,
+        ),
         metrics_server: server.unwrap_or_else(|| unreachable!("the address of nowhere is a URL")),
         templates: templates(ctx, wanted).await,
         checksum,
@@ -235,7 +239,7 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
     Resolved::read(&template, content.as_ref())
 }
 
-fn secret_data(secret: &Value) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn secret_data(secret: &Value) -> BTreeMap<String, Vec<u8>> {
     let data = serde_json::from_value::<BTreeMap<String, k8s_openapi::ByteString>>(
         secret.get("data").cloned().unwrap_or_default(),
     );
@@ -255,7 +259,7 @@ struct Fingerprint {
 
 impl Fingerprint {
     fn take(ctx: &Context, subject: &Subject) -> Self {
-        let target = match ctx.caches.deployments.get(&subject.target()) {
+        let target = match subject.workload(ctx, &subject.target()) {
             Known::Present(seen) => Some(seen),
             Known::Absent | Known::Unread(_) => None,
         };

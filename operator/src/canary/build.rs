@@ -9,8 +9,10 @@ use thiserror::Error;
 
 pub mod autoscaler;
 pub mod config;
+pub mod copy;
 pub mod primary;
 pub mod service;
+pub mod zero;
 
 /// Annotation on the primary that names what was copied into it.
 pub const REVISION_ANNOTATION: &str = "sluice.dev/revision";

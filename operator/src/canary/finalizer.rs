@@ -2,13 +2,14 @@
 //!
 //! The order, and when it may go on, is the rollout's to say; each step here is safe twice.
 
+use rollout::spec::TargetKind;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::act::ActError;
-use super::act::reverting::{change, replicas_from_zero, restore};
-use super::build::LAST_APPLIED;
+use super::act::reverting::{change, replicas_from_zero, rest, restore};
 use super::build::service::{Plan, Role, repair};
+use super::build::{LAST_APPLIED, zero};
 use super::observe::FINALIZER;
 use super::subject::Subject;
 use crate::json::{list_at, str_at};
@@ -48,10 +49,13 @@ pub(super) async fn set(
 
 /// The target runs as many replicas as the primary.
 pub(super) async fn revert_target(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
-    let Known::Present(target) = ctx.caches.deployments.get(&subject.target()) else {
+    let Known::Present(target) = subject.workload(ctx, &subject.target()) else {
         return Ok(());
     };
-    let replicas = match ctx.caches.deployments.get(&subject.primary()) {
+    if subject.spec.target.kind == TargetKind::DaemonSet {
+        return rest(ctx, subject, false).await;
+    }
+    let replicas = match subject.workload(ctx, &subject.primary()) {
         Known::Present(primary) if primary.replicas > 0 => primary.replicas,
         Known::Present(_) | Known::Absent | Known::Unread(_) if target.replicas > 0 => {
             return Ok(());
@@ -67,7 +71,7 @@ pub(super) async fn revert_target(ctx: &Context, subject: &Subject) -> Result<()
 /// The apex Service selects the target again, when it is the user's own.
 pub(super) async fn revert_apex(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
     let (Known::Present(target), Some(service)) = (
-        ctx.caches.deployments.get(&subject.target()),
+        subject.workload(ctx, &subject.target()),
         &subject.canary.spec.service,
     ) else {
         return Ok(());
@@ -126,8 +130,12 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
         return Ok(());
     }
     let target = key.sibling(str_at(value, "/spec/targetRef/name"));
+    if str_at(value, "/spec/targetRef/kind") == TargetKind::DaemonSet.as_str() {
+        wake(ctx, &target).await?;
+    }
     let replicas_of = |key: &Key| ctx.caches.deployments.read(key, |seen| seen.replicas);
-    if replicas_of(&target) == Some(0) {
+    let is_deployment = str_at(value, "/spec/targetRef/kind") == TargetKind::Deployment.as_str();
+    if is_deployment && replicas_of(&target) == Some(0) {
         let primary = key.sibling(&super::build::primary_name(&target.name));
         let replicas = replicas_of(&primary).unwrap_or(1).max(1);
         let version = ctx.caches.deployments.version(&target);
@@ -144,6 +152,20 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
     let version = str_at(value, "/metadata/resourceVersion");
     let patch = json!({"metadata": {"finalizers": rest, "resourceVersion": version}});
     ctx.writer.merge(&kind::canary(), key, &patch).await?;
+    Ok(())
+}
+
+/// A DaemonSet gets its pods back.
+async fn wake(ctx: &Context, key: &Key) -> Result<(), ActError> {
+    let found = ctx.writer.get(&kind::daemon_set(), key).await?;
+    if found.as_ref().is_some_and(zero::is_set) {
+        let mut patch = zero::patch(false);
+        let version = found.map(|found| str_at(&found, "/metadata/resourceVersion").to_owned());
+        if let Some(patch) = patch.as_object_mut() {
+            patch.insert("metadata".to_owned(), json!({"resourceVersion": version}));
+        }
+        ctx.writer.merge(&kind::daemon_set(), key, &patch).await?;
+    }
     Ok(())
 }
 

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use kube::api::ApiResource;
 use mesh_adapters::{Live, ObjectRef, ReadError, Route};
+use rollout::spec::TargetKind;
 use rollout::world::{Revision, Seen, Snapshot, Workload};
 use rollout::{Part, Split, State, TrafficSeen, World};
 
 use super::Context;
-use super::act::write::WriteError;
+use super::act::{self, WriteError};
 use super::build::service::{Role, metadata_digest, wiring};
 use super::build::{BuildError, Selector, service};
 use super::configs::ConfigFault;
@@ -34,8 +35,8 @@ pub(super) enum Unobserved {
 
 /// Looks at everything a decision needs.
 pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
-    let target = ctx.caches.deployments.get(&subject.target());
-    let primary = ctx.caches.deployments.get(&subject.primary());
+    let target = subject.workload(ctx, &subject.target());
+    let primary = subject.workload(ctx, &subject.primary());
     relate(ctx, subject, &target);
     let mut world = World {
         primary: workload(&primary, primary_snapshot),
@@ -58,15 +59,11 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
         .await
         .map_err(Unobserved::Failed)?;
     world.target = workload(&target, |_| snapshot);
-    world.target_fault = fault.or_else(|| scaler_fault(ctx, subject));
-    let selector = match &seen.selector {
-        Some(selector) => Some(selector),
-        None => {
-            world.target_fault = Some(selector_fault(ctx, subject).to_string());
-            None
-        }
-    };
-    let (traffic, has_drifted) = traffic(ctx, subject, selector)?;
+    world.target_fault = fault
+        .or_else(|| scaler_fault(ctx, subject))
+        .or_else(|| strategy_fault(subject, seen))
+        .or_else(|| selector_fault(ctx, subject, seen));
+    let (traffic, has_drifted) = traffic(ctx, subject, seen.selector.as_ref())?;
     world.traffic = traffic;
     world.drift = drift(ctx, subject, seen);
     if has_drifted {
@@ -77,12 +74,18 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
 
 /// Tells the caches which objects this canary is to be woken by.
 fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
-    let deployment = kind::id(&kind::deployment());
+    let workload = kind::id(&subject.resource());
     let service = kind::id(&kind::service());
     let mut objects = vec![
-        (deployment.clone(), subject.target()),
-        (deployment, subject.primary()),
+        (workload.clone(), subject.target()),
+        (workload, subject.primary()),
     ];
+    if subject.spec.target.kind == TargetKind::Service {
+        let copy = subject
+            .key
+            .sibling(&format!("{}-canary", subject.spec.target.name));
+        objects.push((service.clone(), copy));
+    }
     for name in [
         subject.spec.apex.clone(),
         format!("{}-primary", subject.spec.apex),
@@ -167,12 +170,26 @@ async fn snapshot(
     ))
 }
 
-fn selector_fault(ctx: &Context, subject: &Subject) -> BuildError {
-    BuildError::SelectorLabel {
-        kind: subject.spec.target.kind.as_str().to_owned(),
-        name: subject.spec.target.name.clone(),
-        labels: ctx.settings.selector_labels.clone(),
+/// A Service has no pods of its own to tell apart.
+fn selector_fault(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
+    let target = &subject.spec.target;
+    if seen.selector.is_some() || target.kind == TargetKind::Service {
+        return None;
     }
+    let fault = BuildError::SelectorLabel {
+        kind: target.kind.as_str().to_owned(),
+        name: target.name.clone(),
+        labels: ctx.settings.selector_labels.clone(),
+    };
+    Some(fault.to_string())
+}
+
+fn strategy_fault(subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
+    let strategy = seen.strategy_fault.as_deref()?;
+    Some(format!(
+        "DaemonSet {}: spec.updateStrategy.type is {strategy:?}, under which a promotion never ends; use \"RollingUpdate\"",
+        subject.target()
+    ))
 }
 
 fn scaler_fault(ctx: &Context, subject: &Subject) -> Option<String> {
@@ -267,6 +284,9 @@ fn split_of(state: &State) -> Split {
 /// Kept objects that are missing or differ.
 fn drift(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> BTreeSet<Part> {
     let mut drift = BTreeSet::new();
+    if subject.spec.target.kind == TargetKind::Service && act::is_behind(ctx, subject) {
+        drift.insert(Part::Services);
+    }
     if let (Some(selector), Some(service)) = (&seen.selector, &subject.canary.spec.service) {
         let plan = service::Plan {
             owner: &subject.owner,

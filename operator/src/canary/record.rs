@@ -28,7 +28,7 @@ pub(super) async fn record(
     gauges(ctx, subject, next);
     let before = subject.status();
     let mut status = next.state.to_status(&subject.spec, before, ctx.clock.now());
-    condition::remove(&mut status.conditions, STALLED);
+    let is_news = fault(ctx, subject, &mut status.conditions);
     let old = before.map(to_json).unwrap_or_else(|| json!({}));
     let Some(change) = difference(&old, &to_json(&status)) else {
         return Ok(());
@@ -44,8 +44,29 @@ pub(super) async fn record(
             Ok(())
         }
         Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            if let (Some(stall), true) = (&subject.fault, is_news) {
+                act::tell::event(ctx, subject, true, &stall.message, next.state.phase()).await;
+            }
+            Ok(())
+        }
     }
+}
+
+/// Says in the conditions whether the spec as stored is followed; true if that is new and bad.
+fn fault(ctx: &Context, subject: &Subject, conditions: &mut Vec<Condition>) -> bool {
+    let Some(stall) = &subject.fault else {
+        condition::remove(conditions, STALLED);
+        return false;
+    };
+    let told = Condition::new(
+        STALLED,
+        ConditionStatus::True,
+        stall.reason,
+        stall.message.clone(),
+    )
+    .observed(subject.canary.metadata.generation);
+    condition::set(conditions, told, ctx.clock.now())
 }
 
 /// Writes the condition of a Canary that is not followed, and tells it once.

@@ -3,17 +3,20 @@
 //! Decodes, validates, and refuses what is not supported, each time naming field, value and
 //! cure. It writes nothing.
 
-use api::canary::CanaryStatus;
+use api::canary::{CanarySpec, CanaryStatus};
+use kube::api::ApiResource;
 use mesh_adapters::Adapter;
 use rollout::spec::TargetKind;
 use rollout::{Defaults, State, ValidSpec};
 use serde_json::Value;
 
 use super::build::Owner;
+use super::{Context, observe};
 use crate::json::str_at;
-use crate::world::Caches;
 use crate::world::key::Key;
 use crate::world::store::Known;
+use crate::world::workload::WorkloadSeen;
+use crate::world::{Caches, kind};
 
 /// A Canary that can be acted on.
 pub struct Subject {
@@ -31,6 +34,8 @@ pub struct Subject {
     pub adapter: &'static dyn Adapter,
     /// The resourceVersion that the status write depends on.
     pub version: String,
+    /// Why the spec as stored is not followed, while an older one is.
+    pub(super) fault: Option<Stall>,
 }
 
 impl Subject {
@@ -47,6 +52,16 @@ impl Subject {
     /// Key of the primary.
     pub fn primary(&self) -> Key {
         self.key.sibling(&self.spec.primary_name())
+    }
+
+    /// A workload of the target's kind: the target, or the primary.
+    pub(super) fn workload(&self, ctx: &Context, key: &Key) -> Known<WorkloadSeen> {
+        ctx.caches.workload(self.spec.target.kind, key)
+    }
+
+    /// The kind of target and primary.
+    pub(super) fn resource(&self) -> ApiResource {
+        kind::of_target(self.spec.target.kind)
     }
 }
 
@@ -74,16 +89,46 @@ pub(super) enum Reading {
     Ready(Box<Subject>),
 }
 
-/// Reads the Canary from the cache.
-pub(super) fn read(caches: &Caches, defaults: &Defaults, key: &Key) -> Reading {
+/// Reads the Canary from the cache. One that became invalid in the middle of a run is
+/// followed by the spec `in_force`.
+pub(super) fn read(
+    caches: &Caches,
+    defaults: &Defaults,
+    key: &Key,
+    in_force: Option<&CanarySpec>,
+) -> Reading {
     let value = match caches.canaries.get(key) {
         Known::Present(seen) => seen.value(),
         Known::Absent | Known::Unread(_) => return Reading::Gone,
     };
-    match subject(caches, defaults, key, &value) {
-        Ok(subject) => Reading::Ready(Box::new(subject)),
-        Err(stall) => Reading::Stalled { value, stall },
+    let stall = match subject(caches, defaults, key, &value) {
+        Ok(subject) => return Reading::Ready(Box::new(subject)),
+        Err(stall) => stall,
+    };
+    let older = in_force.and_then(|spec| with_spec(&value, spec));
+    match older.map(|older| subject(caches, defaults, key, &older)) {
+        Some(Ok(mut subject)) => {
+            let message = format!(
+                "{}; the last valid spec stays in force until this run ends",
+                stall.message
+            );
+            subject.fault = Some(Stall { message, ..stall });
+            Reading::Ready(Box::new(subject))
+        }
+        Some(Err(_)) | None => Reading::Stalled { value, stall },
     }
+}
+
+/// The Canary with the spec of before; none if it is about another target: that may be
+/// another's by now.
+fn with_spec(value: &Value, spec: &CanarySpec) -> Option<Value> {
+    let mut older = value.clone();
+    let spec = serde_json::to_value(spec).ok()?;
+    if older.pointer("/spec/targetRef") != spec.get("targetRef") {
+        return None;
+    }
+    older.as_object_mut()?.insert("spec".to_owned(), spec);
+    Some(older)
 }
 
 fn subject(
@@ -96,10 +141,14 @@ fn subject(
         reason: "InvalidSpec",
         message: format!("canary {key}: {error}"),
     })?;
-    let spec = ValidSpec::validate(&canary, defaults).map_err(|findings| Stall {
+    let mut spec = ValidSpec::validate(&canary, defaults).map_err(|findings| Stall {
         reason: "InvalidSpec",
         message: findings.to_string(),
     })?;
+    if spec.target.kind != TargetKind::Deployment {
+        // Only Deployments have replicas to scale.
+        spec.autoscaler = None;
+    }
     supported(key, &spec)?;
     let adapter = mesh_adapters::adapter(&spec.provider).map_err(|error| Stall {
         reason: "UnsupportedProvider",
@@ -113,7 +162,7 @@ fn subject(
     };
     let version = str_at(value, "/metadata/resourceVersion").to_owned();
     let state = State::read(canary.status.as_ref());
-    Ok(Subject {
+    let subject = Subject {
         key: key.clone(),
         canary,
         owner,
@@ -121,23 +170,18 @@ fn subject(
         state,
         adapter,
         version,
-    })
+        fault: None,
+    };
+    match observe::route(&subject, None) {
+        Ok(_) => Ok(subject),
+        Err(error) => Err(Stall {
+            reason: "InvalidSpec",
+            message: format!("canary {key}: {error}"),
+        }),
+    }
 }
 
 fn supported(key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
-    match spec.target.kind {
-        TargetKind::Deployment => {}
-        TargetKind::DaemonSet | TargetKind::Service => {
-            let kind = spec.target.kind.as_str();
-            let message = format!(
-                "canary {key}: spec.targetRef.kind is {kind:?}, which is not supported yet; use \"Deployment\""
-            );
-            return Err(Stall {
-                reason: "UnsupportedTarget",
-                message,
-            });
-        }
-    }
     match &spec.autoscaler {
         Some(scaler) if scaler.kind != "HorizontalPodAutoscaler" => {
             let message = format!(

@@ -1,6 +1,7 @@
 //! The kinds that the operator reads and writes by itself, and how a kind is named in maps.
 
 use kube::api::ApiResource;
+use rollout::spec::TargetKind;
 
 fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     let api_version = if group.is_empty() {
@@ -33,6 +34,21 @@ pub fn metric_template() -> ApiResource {
         "MetricTemplate",
         "metrictemplates",
     )
+}
+
+/// flagger.app AlertProvider.
+pub fn alert_provider() -> ApiResource {
+    resource("flagger.app", "v1beta1", "AlertProvider", "alertproviders")
+}
+
+/// apps DaemonSet.
+pub fn daemon_set() -> ApiResource {
+    resource("apps", "v1", "DaemonSet", "daemonsets")
+}
+
+/// keda.sh ScaledObject.
+pub fn scaled_object() -> ApiResource {
+    resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
 }
 
 /// apps Deployment.
@@ -68,6 +84,15 @@ pub fn autoscaler() -> ApiResource {
         "HorizontalPodAutoscaler",
         "horizontalpodautoscalers",
     )
+}
+
+/// The kind of a target, and of its primary.
+pub fn of_target(kind: TargetKind) -> ApiResource {
+    match kind {
+        TargetKind::Deployment => deployment(),
+        TargetKind::DaemonSet => daemon_set(),
+        TargetKind::Service => service(),
+    }
 }
 
 /// `group/version/Kind`: the name of a kind in maps and messages.

@@ -1,18 +1,21 @@
-//! A Deployment as it is kept: counts, conditions and digests, never its pod template.
+//! A workload as it is kept: counts, conditions and digests, never its pod template.
+//!
+//! Deployments and DaemonSets are kept so; of a Service it is made when asked for.
 
 use chrono::{DateTime, Utc};
 use kube::api::DynamicObject;
+use rollout::spec::TargetKind;
 use rollout::world::WorkloadCondition;
 use serde_json::Value;
 
 use crate::canary::build::config::{ConfigRef, references};
 use crate::canary::build::service::{ContainerPort, container_ports};
-use crate::canary::build::{REVISION_ANNOTATION, Selector};
+use crate::canary::build::{REVISION_ANNOTATION, Selector, copy, zero};
 use crate::digest;
-use crate::json::{count_at, int_at, list_at, str_at};
+use crate::json::{count_at, int_at, list_at, map_at, str_at};
 
-/// A kept Deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A kept Deployment, DaemonSet or Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkloadSeen {
     /// `metadata.uid`.
     pub uid: Box<str>,
@@ -42,11 +45,62 @@ pub struct WorkloadSeen {
     pub configs: Box<[ConfigRef]>,
     /// The revision annotation.
     pub snapshot: Option<Box<str>>,
+    /// An update strategy under which new pods do not come by themselves.
+    pub strategy_fault: Option<Box<str>>,
 }
 
 impl WorkloadSeen {
-    /// Keeps what is needed.
+    /// Keeps what is needed of a Deployment.
     pub fn project(object: &DynamicObject, selector_labels: &[String]) -> Self {
+        let data = &object.data;
+        Self {
+            // The API server has 1 when unset.
+            replicas: data
+                .pointer("/spec/replicas")
+                .map_or(1, |_| count_at(data, "/spec/replicas")),
+            total: count_at(data, "/status/replicas"),
+            updated: count_at(data, "/status/updatedReplicas"),
+            available: count_at(data, "/status/availableReplicas"),
+            progressing: condition(data, "Progressing"),
+            availability: condition(data, "Available"),
+            ..Self::of_pods(object, TargetKind::Deployment, selector_labels)
+        }
+    }
+
+    /// Keeps what is needed of a DaemonSet. One at rest wants no pods.
+    pub fn of_daemon_set(object: &DynamicObject, selector_labels: &[String]) -> Self {
+        let data = &object.data;
+        let is_at_rest = zero::is_set(data);
+        let strategy = str_at(data, "/spec/updateStrategy/type");
+        Self {
+            replicas: if is_at_rest {
+                0
+            } else {
+                count_at(data, "/status/desiredNumberScheduled")
+            },
+            total: count_at(data, "/status/currentNumberScheduled"),
+            updated: count_at(data, "/status/updatedNumberScheduled"),
+            available: count_at(data, "/status/numberAvailable"),
+            strategy_fault: (!matches!(strategy, "" | "RollingUpdate")).then(|| strategy.into()),
+            ..Self::of_pods(object, TargetKind::DaemonSet, selector_labels)
+        }
+    }
+
+    /// What is needed of a Service: it has no pods of its own.
+    pub fn of_service(object: &Value) -> Self {
+        let annotations = map_at(object, "/metadata/annotations");
+        Self {
+            uid: str_at(object, "/metadata/uid").into(),
+            template: revision(TargetKind::Service, object).into_boxed_str(),
+            snapshot: annotations
+                .get(REVISION_ANNOTATION)
+                .and_then(Value::as_str)
+                .map(Box::from),
+            ..Self::default()
+        }
+    }
+
+    fn of_pods(object: &DynamicObject, kind: TargetKind, selector_labels: &[String]) -> Self {
         let (metadata, data) = (&object.metadata, &object.data);
         let template = data.pointer("/spec/template").unwrap_or(&Value::Null);
         let name = metadata.name.as_deref().unwrap_or_default();
@@ -58,21 +112,23 @@ impl WorkloadSeen {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             observed_generation: int_at(data, "/status/observedGeneration").unwrap_or_default(),
-            // The API server has 1 when unset.
-            replicas: data
-                .pointer("/spec/replicas")
-                .map_or(1, |_| count_at(data, "/spec/replicas")),
-            total: count_at(data, "/status/replicas"),
-            updated: count_at(data, "/status/updatedReplicas"),
-            available: count_at(data, "/status/availableReplicas"),
-            progressing: condition(data, "Progressing"),
-            availability: condition(data, "Available"),
-            template: digest::canonical(template).into_boxed_str(),
-            selector: Selector::find(data, "Deployment", name, selector_labels).ok(),
+            template: revision(kind, data).into_boxed_str(),
+            selector: Selector::find(data, kind.as_str(), name, selector_labels).ok(),
             ports: container_ports(template).into_boxed_slice(),
             configs: references(template).into_boxed_slice(),
             snapshot: annotation.map(|text| text.as_str().into()),
+            ..Self::default()
         }
+    }
+}
+
+/// Digest of what a release of this kind changes: the pod template, or a Service's spec.
+pub fn revision(kind: TargetKind, object: &Value) -> String {
+    let template = object.pointer("/spec/template").unwrap_or(&Value::Null);
+    match kind {
+        TargetKind::Deployment => digest::canonical(template),
+        TargetKind::DaemonSet => digest::canonical(&zero::without(template.clone())),
+        TargetKind::Service => digest::canonical(&copy::released(object)),
     }
 }
 

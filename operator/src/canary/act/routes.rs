@@ -16,7 +16,7 @@ pub(super) async fn ensure(ctx: &Context, subject: &Subject, split: Split) -> Re
         canary: subject.key.to_string(),
         source,
     };
-    let selector = match ctx.caches.deployments.get(&subject.target()) {
+    let selector = match subject.workload(ctx, &subject.target()) {
         Known::Present(seen) => seen.selector,
         Known::Absent | Known::Unread(_) => None,
     };

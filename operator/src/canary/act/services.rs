@@ -18,7 +18,7 @@ pub(super) async fn ensure_apex(ctx: &Context, subject: &Subject) -> Result<(), 
 }
 
 async fn ensure(ctx: &Context, subject: &Subject, role: Role) -> Result<(), ActError> {
-    let seen = match ctx.caches.deployments.get(&subject.target()) {
+    let seen = match subject.workload(ctx, &subject.target()) {
         Known::Present(seen) => seen,
         Known::Absent | Known::Unread(_) => return Err(absent(subject)),
     };
@@ -57,6 +57,10 @@ async fn ensure(ctx: &Context, subject: &Subject, role: Role) -> Result<(), ActE
 fn absent(subject: &Subject) -> ActError {
     ActError::Absent {
         verb: "write the services",
-        object: format!("a usable Deployment {}", subject.target()),
+        object: format!(
+            "a usable {} {}",
+            subject.spec.target.kind.as_str(),
+            subject.target()
+        ),
     }
 }

@@ -1,21 +1,20 @@
-//! Makes, promotes and scales the two Deployments.
+//! Makes, promotes and scales target and primary: Deployments or DaemonSets.
 //!
 //! A template is copied only if it is the one that was decided on, told by its digest at the
 //! moment of copying: what nobody analysed never reaches the primary.
 
 use rollout::action::Scale;
+use rollout::spec::TargetKind;
 use rollout::world::Snapshot;
 use serde_json::{Value, json};
 
 use super::super::build::config::references;
-use super::super::build::{REVISION_ANNOTATION, Selector, primary};
+use super::super::build::{REVISION_ANNOTATION, Selector, primary, zero};
 use super::{ActError, Context, Subject, configs};
-use crate::digest;
 use crate::json::str_at;
 use crate::world::key::Key;
-use crate::world::kind;
 use crate::world::store::Known;
-use crate::world::workload::WorkloadSeen;
+use crate::world::workload::{WorkloadSeen, revision};
 
 /// The primary exists.
 pub(super) async fn ensure_primary(
@@ -23,10 +22,7 @@ pub(super) async fn ensure_primary(
     subject: &Subject,
     from: &Snapshot,
 ) -> Result<(), ActError> {
-    if matches!(
-        ctx.caches.deployments.get(&subject.primary()),
-        Known::Present(_)
-    ) {
+    if matches!(subject.workload(ctx, &subject.primary()), Known::Present(_)) {
         return Ok(());
     }
     let target = read_target(ctx, subject, from).await?;
@@ -34,7 +30,7 @@ pub(super) async fn ensure_primary(
         primary::create(&target, plan)
     })
     .await?;
-    ctx.writer.create(&kind::deployment(), &object).await?;
+    ctx.writer.create(&subject.resource(), &object).await?;
     Ok(())
 }
 
@@ -57,16 +53,16 @@ pub(super) async fn promote(
     let target = read_target(ctx, subject, snapshot).await?;
     let Some(live) = ctx
         .writer
-        .get(&kind::deployment(), &subject.primary())
+        .get(&subject.resource(), &subject.primary())
         .await?
     else {
-        return Err(absent("promote", &subject.primary()));
+        return Err(absent(subject, "promote", &subject.primary()));
     };
     let object = with_plan(ctx, subject, &target, snapshot, |plan| {
         primary::promote(&target, &live, plan)
     })
     .await?;
-    ctx.writer.replace(&kind::deployment(), &object).await?;
+    ctx.writer.replace(&subject.resource(), &object).await?;
     Ok(())
 }
 
@@ -96,9 +92,12 @@ pub(super) async fn scale_target(
     subject: &Subject,
     scale: Scale,
 ) -> Result<(), ActError> {
-    let Known::Present(target) = ctx.caches.deployments.get(&subject.target()) else {
-        return Err(absent("scale the target", &subject.target()));
+    let Known::Present(target) = subject.workload(ctx, &subject.target()) else {
+        return Err(absent(subject, "scale the target", &subject.target()));
     };
+    if subject.spec.target.kind == TargetKind::DaemonSet {
+        return rest(ctx, subject, scale == Scale::Zero).await;
+    }
     let replicas = match scale {
         Scale::Zero => 0,
         Scale::Up if target.replicas > 0 => target.replicas,
@@ -108,6 +107,26 @@ pub(super) async fn scale_target(
         return Ok(());
     }
     change(ctx, subject, false, json!({"spec": {"replicas": replicas}})).await
+}
+
+/// The target's DaemonSet has pods on no node, or on all that are its.
+pub(in crate::canary) async fn rest(
+    ctx: &Context,
+    subject: &Subject,
+    is_zero: bool,
+) -> Result<(), ActError> {
+    // Told by the object itself: a DaemonSet without nodes wants no pods either.
+    let Some(target) = ctx
+        .writer
+        .get(&subject.resource(), &subject.target())
+        .await?
+    else {
+        return Err(absent(subject, "scale the target", &subject.target()));
+    };
+    if zero::is_set(&target) == is_zero {
+        return Ok(());
+    }
+    change(ctx, subject, false, zero::patch(is_zero)).await
 }
 
 /// The primary has at least this many replicas.
@@ -131,7 +150,7 @@ pub(super) async fn scale_primary(
 /// Replicas of a target that had none: the primary's, or the least its autoscaler allows.
 pub(in crate::canary) fn replicas_from_zero(ctx: &Context, subject: &Subject) -> u32 {
     match &subject.spec.autoscaler {
-        None => match ctx.caches.deployments.get(&subject.primary()) {
+        None => match subject.workload(ctx, &subject.primary()) {
             Known::Present(primary) => primary.replicas.max(1),
             Known::Absent | Known::Unread(_) => 1,
         },
@@ -154,33 +173,31 @@ pub(in crate::canary) async fn change(
     } else {
         subject.target()
     };
-    if let (Some(version), Some(patch)) =
-        (ctx.caches.deployments.version(&key), patch.as_object_mut())
-    {
+    let version = ctx.caches.workload_version(subject.spec.target.kind, &key);
+    if let (Some(version), Some(patch)) = (version, patch.as_object_mut()) {
         let metadata = patch.entry("metadata").or_insert_with(|| json!({}));
         if let Some(metadata) = metadata.as_object_mut() {
             metadata.insert("resourceVersion".to_owned(), json!(version));
         }
     }
-    ctx.writer.merge(&kind::deployment(), &key, &patch).await?;
+    ctx.writer.merge(&subject.resource(), &key, &patch).await?;
     Ok(())
 }
 
 /// The target as it is now, if it is the one that was decided on.
-async fn read_target(
+pub(super) async fn read_target(
     ctx: &Context,
     subject: &Subject,
     wanted: &Snapshot,
 ) -> Result<Value, ActError> {
     let Some(target) = ctx
         .writer
-        .get(&kind::deployment(), &subject.target())
+        .get(&subject.resource(), &subject.target())
         .await?
     else {
-        return Err(absent("copy the target", &subject.target()));
+        return Err(absent(subject, "copy the target", &subject.target()));
     };
-    let template = target.pointer("/spec/template").unwrap_or(&Value::Null);
-    if digest::canonical(template) == wanted.revision.as_str() {
+    if revision(subject.spec.target.kind, &target) == wanted.revision.as_str() {
         Ok(target)
     } else {
         Err(ActError::TargetMoved)
@@ -198,13 +215,14 @@ async fn with_plan(
     let labels = &ctx.settings.selector_labels;
     let selector = Selector::find(
         target,
-        "Deployment",
+        subject.spec.target.kind.as_str(),
         str_at(target, "/metadata/name"),
         labels,
     )?;
     let found = references(target.pointer("/spec/template").unwrap_or(&Value::Null));
     let tracked = configs::copy(ctx, subject, &found, snapshot).await?;
     Ok(build(&primary::Plan {
+        kind: subject.spec.target.kind,
         owner: &subject.owner,
         selector: &selector,
         selector_labels: labels,
@@ -216,20 +234,20 @@ async fn with_plan(
     }))
 }
 
-fn primary_seen(
+pub(super) fn primary_seen(
     ctx: &Context,
     subject: &Subject,
     verb: &'static str,
 ) -> Result<WorkloadSeen, ActError> {
-    match ctx.caches.deployments.get(&subject.primary()) {
+    match subject.workload(ctx, &subject.primary()) {
         Known::Present(seen) => Ok(seen),
-        Known::Absent | Known::Unread(_) => Err(absent(verb, &subject.primary())),
+        Known::Absent | Known::Unread(_) => Err(absent(subject, verb, &subject.primary())),
     }
 }
 
-fn absent(verb: &'static str, key: &Key) -> ActError {
+pub(super) fn absent(subject: &Subject, verb: &'static str, key: &Key) -> ActError {
     ActError::Absent {
         verb,
-        object: format!("Deployment {key}"),
+        object: format!("{} {key}", subject.spec.target.kind.as_str()),
     }
 }

@@ -1,15 +1,18 @@
-//! Builds the primary Deployment: at its creation, and at each promotion.
+//! Builds the primary Deployment or DaemonSet: at its creation, and at each promotion.
 //!
 //! It decides nothing: which version of the target may be copied is the rollout's to say.
 
+use rollout::spec::TargetKind;
 use serde_json::{Map, Value, json};
 
 use super::config::ConfigRef;
-use super::{Owner, REVISION_ANNOTATION, Selector, included, primary_name, without_toolkit};
+use super::{Owner, REVISION_ANNOTATION, Selector, included, primary_name, without_toolkit, zero};
 use crate::json::{int_at, list_at_mut, map_at, str_at};
 
 /// What the primary takes from elsewhere than the target.
 pub struct Plan<'a> {
+    /// Kind of target and primary: Deployment or DaemonSet.
+    pub kind: TargetKind,
     /// The Canary.
     pub owner: &'a Owner,
     /// The label that tells the pods apart.
@@ -30,13 +33,13 @@ pub struct Plan<'a> {
 
 /// The primary as it is created from `target`.
 pub fn create(target: &Value, plan: &Plan<'_>) -> Value {
-    let replicas = int_at(target, "/spec/replicas")
-        .filter(|count| *count > 0)
-        .unwrap_or(1);
     let mut annotations = without_toolkit(map_at(target, "/metadata/annotations"));
     annotations.insert(REVISION_ANNOTATION.to_owned(), json!(plan.snapshot));
-    let mut spec = copied_spec(target);
-    spec.insert("replicas".to_owned(), json!(replicas));
+    let mut spec = copied_spec(target, plan.kind);
+    if plan.kind == TargetKind::Deployment {
+        let replicas = int_at(target, "/spec/replicas").filter(|count| *count > 0);
+        spec.insert("replicas".to_owned(), json!(replicas.unwrap_or(1)));
+    }
     spec.insert(
         "selector".to_owned(),
         json!({"matchLabels": {&plan.selector.key: plan.selector.primary_value()}}),
@@ -44,7 +47,7 @@ pub fn create(target: &Value, plan: &Plan<'_>) -> Value {
     spec.insert("template".to_owned(), template(target, plan));
     json!({
         "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "kind": plan.kind.as_str(),
         "metadata": {
             "name": primary_name(str_at(target, "/metadata/name")),
             "namespace": plan.owner.namespace,
@@ -68,29 +71,37 @@ pub fn promote(target: &Value, live: &Value, plan: &Plan<'_>) -> Value {
     metadata.insert("labels".to_owned(), Value::Object(labels(target, plan)));
     metadata.insert("annotations".to_owned(), Value::Object(annotations));
     let mut spec = map_at(live, "/spec");
-    for field in COPIED {
-        spec.remove(field);
+    for field in copied(plan.kind) {
+        spec.remove(*field);
     }
-    spec.append(&mut copied_spec(target));
+    spec.append(&mut copied_spec(target, plan.kind));
     if !plan.has_autoscaler
+        && plan.kind == TargetKind::Deployment
         && let Some(replicas) = target.pointer("/spec/replicas")
     {
         spec.insert("replicas".to_owned(), replicas.clone());
     }
     spec.insert("template".to_owned(), template(target, plan));
-    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    json!({"apiVersion": "apps/v1", "kind": plan.kind.as_str(), "metadata": metadata, "spec": spec})
 }
 
 /// Fields of `spec` that are the target's, as they are.
-const COPIED: [&str; 4] = [
-    "progressDeadlineSeconds",
-    "minReadySeconds",
-    "revisionHistoryLimit",
-    "strategy",
-];
+const fn copied(kind: TargetKind) -> &'static [&'static str] {
+    match kind {
+        TargetKind::Deployment => &[
+            "progressDeadlineSeconds",
+            "minReadySeconds",
+            "revisionHistoryLimit",
+            "strategy",
+        ],
+        TargetKind::DaemonSet => &["minReadySeconds", "revisionHistoryLimit", "updateStrategy"],
+        // Copied whole, by `copy.rs`.
+        TargetKind::Service => &[],
+    }
+}
 
-fn copied_spec(target: &Value) -> Map<String, Value> {
-    COPIED
+fn copied_spec(target: &Value, kind: TargetKind) -> Map<String, Value> {
+    copied(kind)
         .iter()
         .filter_map(|field| Some(((*field).to_owned(), target.get("spec")?.get(field)?.clone())))
         .collect()
@@ -109,10 +120,14 @@ fn labels(target: &Value, plan: &Plan<'_>) -> Map<String, Value> {
 }
 
 fn template(target: &Value, plan: &Plan<'_>) -> Value {
-    let mut template = target
+    let template = target
         .pointer("/spec/template")
         .cloned()
         .unwrap_or_else(|| json!({}));
+    let mut template = match plan.kind {
+        TargetKind::DaemonSet => zero::without(template),
+        TargetKind::Deployment | TargetKind::Service => template,
+    };
     let mut labels = without_toolkit(map_at(&template, "/metadata/labels"));
     labels.insert(
         plan.selector.key.clone(),
@@ -221,6 +236,7 @@ mod tests {
             uid: "u1".into(),
         };
         let plan = Plan {
+            kind: TargetKind::Deployment,
             owner: &owner,
             selector: &Selector::find(&target, "Deployment", "podinfo", &selector_labels).unwrap(),
             selector_labels: &selector_labels,
@@ -275,5 +291,37 @@ mod tests {
             {"annotations":{"a":"b","flagger-id":"id-1"},"labels":{"app":"podinfo-primary","tier":"web"}}
             {"affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"labelSelector":{"matchLabels":{"app":"podinfo"}}}]},"podAntiAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"podAffinityTerm":{"labelSelector":{"matchExpressions":[{"key":"app","operator":"In","values":["other","podinfo-primary"]}]}}}]}},"containers":[{"envFrom":[{"configMapRef":{"name":"env-primary"}}],"image":"podinfo:2","name":"podinfod"}],"topologySpreadConstraints":[{"labelSelector":{"matchLabels":{"app":"podinfo-primary","x":"podinfo"}}}]}"#]],
         );
+    }
+
+    #[test]
+    fn a_daemon_set_keeps_its_own_fields_and_wakes_up() {
+        let owner = Owner {
+            name: "agent".into(),
+            namespace: "test".into(),
+            uid: "u1".into(),
+        };
+        let target = json!({"metadata": {"name": "agent"}, "spec": {
+            "updateStrategy": {"type": "RollingUpdate"}, "minReadySeconds": 3,
+            "selector": {"matchLabels": {"app": "agent"}},
+            "template": {"metadata": {"labels": {"app": "agent"}}, "spec": {"nodeSelector": {"flagger.app/scale-to-zero": "true", "a": "b"},
+                "topologySpreadConstraints": [{"labelSelector": {"matchLabels": {"app": "agent"}}}]}},
+        }});
+        let labels = ["app".to_owned()];
+        let plan = Plan {
+            kind: TargetKind::DaemonSet,
+            owner: &owner,
+            selector: &Selector::find(&target, "DaemonSet", "agent", &labels).unwrap(),
+            selector_labels: &labels,
+            include_label_prefix: &[],
+            tracked: &[],
+            snapshot: "digest".into(),
+            flagger_id: "id-1".into(),
+            has_autoscaler: false,
+        };
+        let built = create(&target, &plan);
+        assert_eq!(built["kind"], "DaemonSet");
+        expect![[r#""#]].assert_eq(&built["spec"].to_string());
+        let again = promote(&target, &built, &plan);
+        assert_eq!(again["spec"], built["spec"]);
     }
 }
