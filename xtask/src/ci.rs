@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{command, output, run, run_command};
+use crate::run::{command, run, run_command, shown};
 use crate::{cluster, generate, setup, tidy};
 
 /// Seeds of the simulation in CI.
@@ -168,15 +168,11 @@ fn deny() -> Result<String> {
 
 /// The workspace's tests; says how many ran.
 fn tests() -> Result<String> {
-    let told = output(
-        "cargo",
-        &["test", "--workspace", "--quiet", "--", "--format", "terse"],
-    );
-    let told = told.map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    let (passed, ignored) = told
-        .lines()
-        .filter_map(counts)
-        .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+    let told = shown("cargo", &["test", "--workspace", "--quiet"])?;
+    let all = told.lines().filter_map(counts);
+    let (passed, ignored) = all.fold((0_u32, 0_u32), |sum, one| {
+        (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1))
+    });
     Ok(format!(
         "{passed} tests passed, 0 failed, {ignored} ignored"
     ))

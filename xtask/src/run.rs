@@ -1,7 +1,8 @@
 //! Runs other programs, telling what runs and what failed.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -48,6 +49,28 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+/// Runs a program to its end with its output shown, and gives what it printed as well.
+pub(crate) fn shown(program: &str, args: &[&str]) -> Result<String> {
+    let mut running = command(program, args)
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("failed to start {program}"))?;
+    let mut told = String::new();
+    if let Some(stdout) = running.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            writeln!(std::io::stdout(), "{line}")?;
+            told.push_str(&line);
+            told.push('\n');
+        }
+    }
+    let status = running.wait()?;
+    if !status.success() {
+        bail!("{program} {args:?} ended with {status}");
+    }
+    Ok(told)
 }
 
 /// Whether a program answers.
