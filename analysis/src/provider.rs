@@ -98,14 +98,15 @@ impl When {
             .unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    /// Why a value of that time says nothing of the present, if it does not.
-    /// Servers name buckets by their start, which may lie before ours.
-    fn out_of_time(&self, at: DateTime<Utc>) -> Option<String> {
+    /// Why a point says nothing of the time that was asked for, if it does not.
+    fn out_of_time(&self, point: &Point) -> Option<String> {
         let window = self.now.signed_duration_since(self.start());
+        let margin = self.interval.max(SKEW);
         let past = window
-            .checked_add(&self.interval.max(SKEW))
+            .checked_add(&margin)
+            .and_then(|past| past.checked_add(&point.covers))
             .unwrap_or(TimeDelta::MAX);
-        out_of_time(at, self.now, past, self.interval.max(SKEW))
+        out_of_time(point.at?, self.now, past, margin)
     }
 }
 
@@ -156,10 +157,10 @@ impl Provider {
             Ok(None) => return Measured::Nothing(nothing.to_owned()),
             Err(why) => return error(why),
         };
-        if let Some(why) = point.at.and_then(|at| when.out_of_time(at)) {
+        if let Some(why) = when.out_of_time(&point) {
             return error(why);
         }
-        finite(point.value, nothing).map_or_else(error, |measured| measured)
+        finite(point.value, nothing).unwrap_or_else(error)
     }
 
     async fn ask(

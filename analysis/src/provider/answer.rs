@@ -3,7 +3,7 @@
 //! Whatever is quoted has gone through `quote`, which takes secrets out before
 //! it cuts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -15,6 +15,27 @@ use crate::wording;
 pub(super) struct Point {
     pub(super) value: f64,
     pub(super) at: Option<DateTime<Utc>>,
+    /// How long after `at` it tells of: servers name buckets by their start.
+    pub(super) covers: TimeDelta,
+}
+
+impl Point {
+    /// A number of a moment.
+    pub(super) const fn new(value: f64, at: Option<DateTime<Utc>>) -> Self {
+        Self {
+            value,
+            at,
+            covers: TimeDelta::zero(),
+        }
+    }
+
+    /// A number of a bucket of that many seconds; all but lengths are ignored.
+    pub(super) fn covering(mut self, seconds: f64) -> Self {
+        let length = std::time::Duration::try_from_secs_f64(seconds).ok();
+        let length = length.and_then(|length| TimeDelta::from_std(length).ok());
+        self.covers = length.unwrap_or_default();
+        self
+    }
 }
 
 /// What came back for a request.

@@ -96,10 +96,11 @@ impl CloudWatch {
         when: &When,
         outbound: &dyn Outbound,
     ) -> Result<Option<Point>, String> {
-        let request = self.request(&body(query, when)?, when, outbound).await?;
+        let body = body(query, when)?;
+        let request = self.request(&body, when, outbound).await?;
         let answer = retried(&request, outbound).await?;
         answer.check_success()?;
-        read(&answer)
+        Ok(read(&answer)?.map(|point| point.covering(period(&body))))
     }
 
     /// A query of nothing must be refused as such.
@@ -232,6 +233,19 @@ fn named(value: Value) -> Value {
     }
 }
 
+/// The longest Period of a query in seconds: points are named by its start.
+fn period(value: &Value) -> f64 {
+    let longest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+    match value {
+        Value::Array(items) => longest(&mut items.iter().map(period)),
+        Value::Object(members) => longest(&mut members.iter().map(|(name, value)| {
+            let own = value.as_f64().filter(|_| name == "Period");
+            own.unwrap_or_else(|| period(value))
+        })),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0.0,
+    }
+}
+
 #[derive(Deserialize)]
 struct Fault {
     #[serde(rename = "__type", default)]
@@ -274,11 +288,8 @@ fn read(answer: &Answer<'_>) -> Result<Option<Point>, String> {
             return Err(format!("answered with the status {}", answer.quote(code)));
         }
     }
-    Ok(one.values.first().map(|&value| Point {
-        value,
-        at: one
-            .timestamps
-            .first()
-            .and_then(|seconds| unix_ms(seconds * 1000.0)),
-    }))
+    let seconds = one.timestamps.first();
+    let at = seconds.and_then(|seconds| unix_ms(seconds * 1000.0));
+    let value = one.values.first();
+    Ok(value.map(|&value| Point::new(value, at)))
 }

@@ -67,9 +67,9 @@ impl Plain for Datadog {
             .pointlist
             .iter()
             .find_map(|(at, value)| Some((*at, (*value)?)));
-        Ok(oldest.map(|(at, value)| Point {
-            value,
-            at: at.and_then(unix_ms),
+        Ok(oldest.map(|(at, value)| {
+            let point = Point::new(value, at.and_then(unix_ms));
+            point.covering(series.interval.unwrap_or_default())
         }))
     }
 
@@ -91,4 +91,6 @@ struct Body {
 struct Series {
     #[serde(default)]
     pointlist: Vec<(Option<f64>, Option<f64>)>,
+    /// Seconds from point to point.
+    interval: Option<f64>,
 }

@@ -51,10 +51,9 @@ impl Plain for Dynatrace {
             [one] => *one,
             [_, _, ..] => return Err(several(data.len(), "series")),
         };
-        Ok(series.values.first().copied().flatten().map(|value| Point {
-            value,
-            at: series.timestamps.first().copied().and_then(unix_ms),
-        }))
+        let at = series.timestamps.first().copied().and_then(unix_ms);
+        let value = series.values.first().copied().flatten();
+        Ok(value.map(|value| Point::new(value, at)))
     }
 
     fn probe(&self, _when: &When) -> Result<HttpRequest, String> {

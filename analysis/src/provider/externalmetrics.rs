@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{Answer, Point, unreadable};
-use super::{Keys, Plain, When, address, quantity, several, shown};
+use super::{Keys, Plain, When, address, below, quantity, several, shown};
 use crate::context::Unusable;
 use crate::credentials::Secret;
 use crate::outbound::{HttpRequest, KubernetesRequest, Method, Outbound};
@@ -47,9 +47,10 @@ impl Remote {
     }
 
     fn get(&self, query: &str) -> Result<HttpRequest, String> {
-        let base = self.address.as_str().trim_end_matches('/');
-        let url = Url::parse(&format!("{base}{}", path(query)?))
-            .map_err(|_| "cannot be asked: its address takes no path".to_owned())?;
+        let path = path(query)?;
+        let (path, parameters) = path.split_once('?').unwrap_or((&path, ""));
+        let mut url = below(&self.address, path);
+        url.set_query(Some(parameters).filter(|text| !text.is_empty()));
         let mut request = HttpRequest::new(Method::Get, url).header("accept", "application/json");
         request.is_tls_unchecked = self.is_tls_unchecked;
         Ok(match &self.token {
@@ -154,10 +155,7 @@ fn point(list: Value) -> Result<Option<Point>, String> {
     match list.items.as_slice() {
         [] => Ok(None),
         [one] => match quantity::number(&one.value) {
-            Some(value) => Ok(Some(Point {
-                value,
-                at: one.timestamp,
-            })),
+            Some(value) => Ok(Some(Point::new(value, one.timestamp))),
             None => Err(unreadable(&format!("{:?} is not a quantity", one.value))),
         },
         [_, _, ..] => Err(several(list.items.len(), "values")),

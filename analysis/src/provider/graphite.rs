@@ -68,14 +68,20 @@ impl Plain for Graphite {
         let targets: Vec<Target> = answer.json()?;
         let mut points = Vec::new();
         for target in &targets {
-            let mut last = None;
+            let (mut last, mut before, mut step) = (None, None, 0.0);
             for (value, at) in &target.datapoints {
-                if let Some(value) = number(value).map_err(|raw| bad(answer, raw))? {
-                    let at = number(at).map_err(|raw| bad(answer, raw))?;
+                let value = number(value).map_err(|raw| bad(answer, raw))?;
+                let at = number(at).map_err(|raw| bad(answer, raw))?;
+                if let (Some(at), Some(before)) = (at, before) {
+                    step = at - before;
+                }
+                before = at;
+                if let Some(value) = value {
                     let at = at.and_then(|seconds| unix_ms(seconds * 1000.0));
-                    last = Some(Point { value, at });
+                    last = Some(Point::new(value, at));
                 }
             }
+            let last = last.map(|point| point.covering(step));
             points.extend(last);
         }
         match points.as_slice() {

@@ -35,9 +35,10 @@ pub(super) struct Influxdb {
 
 impl Influxdb {
     pub(super) fn read(spec: &MetricProvider, keys: &Keys<'_>) -> Result<Self, Unusable> {
-        let access = match keys.is_named() {
-            true => Some((keys.need("token", WANTED)?, keys.need("org", WANTED)?)),
-            false => None,
+        let access = if keys.is_named() {
+            Some((keys.need("token", WANTED)?, keys.need("org", WANTED)?))
+        } else {
+            None
         };
         Ok(Self {
             address: address(spec, None)?,
@@ -101,10 +102,7 @@ impl Plain for Influxdb {
         }
         let value = number(raw)
             .ok_or_else(|| unreadable(&format!("{:?} is not a number", answer.quote(raw))))?;
-        Ok(Some(Point {
-            value,
-            at: first.get("_time").and_then(time),
-        }))
+        Ok(Some(Point::new(value, first.get("_time").and_then(time))))
     }
 
     fn probe(&self, _when: &When) -> Result<HttpRequest, String> {

@@ -49,10 +49,8 @@ pub(super) async fn ask(
     let named = parse(query.trim())?;
     if named.is_analysis {
         let is_passed = analyse(&named, when, outbound).await?;
-        return Ok(Some(Point {
-            value: if is_passed { 1.0 } else { 0.0 },
-            at: None,
-        }));
+        let value = if is_passed { 1.0 } else { 0.0 };
+        return Ok(Some(Point::new(value, None)));
     }
     let Named {
         namespace, name, ..
@@ -124,10 +122,8 @@ fn read_metric(metric: &Value) -> Result<Point, String> {
         .pointer("/status/lastUpdated")
         .and_then(Value::as_str);
     let updated = updated.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-    Ok(Point {
-        value,
-        at: updated.map(|time| time.with_timezone(&Utc)),
-    })
+    let updated = updated.map(|time| time.with_timezone(&Utc));
+    Ok(Point::new(value, updated))
 }
 
 async fn analyse(named: &Named<'_>, when: &When, outbound: &dyn Outbound) -> Result<bool, String> {

@@ -61,7 +61,7 @@ impl Plain for Newrelic {
         let body: Body = answer.json()?;
         match body.results.as_slice() {
             [] => Ok(None),
-            [one] => Ok(one.result.map(|value| Point { value, at: None })),
+            [one] => Ok(one.result.map(|value| Point::new(value, None))),
             [_, _, ..] => Err(several(body.results.len(), "results")),
         }
     }

@@ -90,7 +90,7 @@ impl Plain for Splunk {
                     for datum in batch.data {
                         let Some(value) = datum.value else { continue };
                         series.insert(datum.ts_id);
-                        last = Some(Point { value, at });
+                        last = Some(Point::new(value, at));
                     }
                 }
                 "error" => return Err(refused(&data)),

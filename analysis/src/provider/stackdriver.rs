@@ -169,8 +169,6 @@ fn read(answer: &Answer<'_>) -> Result<Option<Point>, String> {
         (None, None) => None,
     };
     let value = value.ok_or_else(|| unreadable("its first value is not a number"))?;
-    Ok(Some(Point {
-        value,
-        at: newest.time_interval.as_ref().and_then(|time| time.end_time),
-    }))
+    let at = newest.time_interval.as_ref().and_then(|time| time.end_time);
+    Ok(Some(Point::new(value, at)))
 }

@@ -74,12 +74,40 @@ async fn cloudwatch_answers() {
         let attempts = recorded.asked.lock().unwrap().len();
         lines.push(format!("{measured} ({attempts})"));
     }
-    expect![[]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-date: 20250615T150640Z
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20250615/eu-west-1/monitoring/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=a89d7d93e8028fbdd02b30593f97f1c86d1ed31d937f0f2e9eef889bc0d930ee
+        content-type: application/x-amz-json-1.0
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[{"Expression":"m1 / 2","Id":"e1","Label":"podinfo-app"},{"Id":"m1","MetricStat":{"Metric":{"Dimensions":[{"Name":"a","Value":"b"}],"MetricName":"Y","Namespace":"X"},"Period":60,"Stat":"Sum"},"ReturnData":false}],"StartTime":1749999400}
+        value 1.5 (1)
+        nothing: no values found for custom metric: m (1)
+        nothing: no values found for custom metric: m (1)
+        error: cloudwatch eu-west-1 answered with 2 results instead of one; all queries but one need "ReturnData": false (1)
+        error: cloudwatch eu-west-1 answered with a value from 2 h 46 min ago (1)
+        error: cloudwatch eu-west-1 answered with the status InternalError (1)
+        error: cloudwatch eu-west-1 gave an answer that cannot be read: invalid type: string "1", expected f64 at line 1 column 46 (1)
+        error: cloudwatch eu-west-1 gave an answer that cannot be read: it is empty (1)
+        error: cloudwatch eu-west-1 gave an answer that cannot be read: it is HTML, not JSON (1)
+        error: cloudwatch eu-west-1 answered 400: no rights for *** (1)
+        error: cloudwatch eu-west-1 answered 503: <html> (4)
+        error: cloudwatch eu-west-1 refused the connection (4)"#]].assert_eq(&lines.join("\n"));
     let passing = recorded(&[(500, ""), (0, ""), (200, good)], &KEYS);
-    assert_eq!(
-        case.measured(&passing).await,
-        "error: cloudwatch eu-west-1 "
-    );
+    assert_eq!(case.measured(&passing).await, "value 1.5");
+}
+
+#[tokio::test]
+async fn cloudwatch_points_last_a_period() {
+    let body = r#"{"MetricDataResults":[{"Timestamps":[1749997000],"Values":[1]}]}"#;
+    for (period, expected) in [(60, false), (3600, true)] {
+        let query = format!(r#"[{{"Id":"m","MetricStat":{{"Period":{period}}}}}]"#);
+        let told = cloudwatch(&query)
+            .measured(&recorded(&[(200, body)], &KEYS))
+            .await;
+        assert_eq!(told == "value 1", expected, "{told}");
+    }
 }
 
 #[tokio::test]
@@ -89,9 +117,9 @@ async fn cloudwatch_queries_must_be_arrays() {
         expected.assert_eq(&cloudwatch(query).measured(&recorded).await);
         assert!(recorded.asked().is_empty());
     };
-    check("", expect![[]]).await;
-    check("{}", expect![[]]).await;
-    check("[1]", expect![[]]).await;
+    check("", expect!["error: cloudwatch eu-west-1 cannot be asked: the query must be a JSON array of MetricDataQuery: EOF while parsing a value at line 1 column 0"]).await;
+    check("{}", expect!["error: cloudwatch eu-west-1 cannot be asked: the query must be a JSON array of MetricDataQuery"]).await;
+    check("[1]", expect!["error: cloudwatch eu-west-1 cannot be asked: the query must be a JSON array of MetricDataQuery"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +147,14 @@ async fn cloudwatch_is_probed() {
                 .await,
         );
     }
-    expect![[]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        available
+        available
+        not available: cloudwatch eu-west-1 answered 400: The security token is invalid (UnrecognizedClientException)
+        not available: cloudwatch eu-west-1 gave an answer that cannot be read: it is HTML, not JSON
+        not available: cloudwatch eu-west-1 answered 403: Forbidden
+        not available: cloudwatch eu-west-1 answered 503
+        not available: cloudwatch eu-west-1 refused the connection"#]].assert_eq(&lines.join("\n"));
 }
 
 /// Whom is asked for credentials, and what then; the query itself fails.
@@ -133,29 +168,78 @@ async fn chain(variables: &[(&'static str, &'static str)], answers: &[Recording<
     format!("{}\n{told}", lines.collect::<Vec<_>>().join("\n"))
 }
 
+const LAST: Recording<'static> = (400, "{}");
+
+/// What a credential service answers.
+const GIVEN: &str = r#"{"Code":"Success","AccessKeyId":"ID","SecretAccessKey":"hunter2-marker-key","Token":"session"}"#;
+
 #[tokio::test]
-async fn aws_credentials_are_found() {
-    const LAST: Recording<'_> = (400, "{}");
-    const GIVEN: &str = r#"{"Code":"Success","AccessKeyId":"ID","SecretAccessKey":"hunter2-marker-key","Token":"session"}"#;
+async fn aws_credentials_of_the_environment() {
     let session = [KEYS[0], KEYS[1], ("AWS_SESSION_TOKEN", "session")];
-    expect![[]].assert_eq(&chain(&session, &[LAST]).await);
+    expect![[r#"
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        content-type: application/x-amz-json-1.0
+        x-amz-security-token: session
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[],"StartTime":1749999400}
+        error: cloudwatch eu-west-1 answered 400: {}"#]]
+    .assert_eq(&chain(&session, &[LAST]).await);
     let web = [
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r"),
     ];
     let sts = "<AssumeRoleWithWebIdentityResponse>\n<Credentials><SessionToken>session</SessionToken><SecretAccessKey>hunter2-marker-key</SecretAccessKey>\n<AccessKeyId>ID</AccessKeyId></Credentials></AssumeRoleWithWebIdentityResponse>";
-    expect![[]].assert_eq(&chain(&web, &[(200, sts), LAST]).await);
-    expect![[]].assert_eq(
+    expect![[r#"
+        Post https://sts.eu-west-1.amazonaws.com/
+        content-type: application/x-www-form-urlencoded
+
+        Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=sluice-1750000000&WebIdentityToken=hunter2-marker-jwt
+        ---
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        content-type: application/x-amz-json-1.0
+        x-amz-security-token: session
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[],"StartTime":1749999400}
+        error: cloudwatch eu-west-1 answered 400: {}"#]].assert_eq(&chain(&web, &[(200, sts), LAST]).await);
+    expect![[r#"
+        Post https://sts.eu-west-1.amazonaws.com/
+        content-type: application/x-www-form-urlencoded
+
+        Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=sluice-1750000000&WebIdentityToken=hunter2-marker-jwt
+        error: cloudwatch eu-west-1 cannot be asked: the AWS security token service answered 403: Not authorized with ***"#]].assert_eq(
         &chain(&web, &[(403, "<ErrorResponse>\n<Error><Code>AccessDenied</Code><Message>Not authorized with hunter2-marker-jwt</Message></Error></ErrorResponse>")]).await,
     );
-    expect![[]].assert_eq(&chain(&web, &[(200, "<html>")]).await);
+    expect![[r#"
+        Post https://sts.eu-west-1.amazonaws.com/
+        content-type: application/x-www-form-urlencoded
+
+        Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=sluice-1750000000&WebIdentityToken=hunter2-marker-jwt
+        error: cloudwatch eu-west-1 cannot be asked: the AWS security token service gave no credentials"#]].assert_eq(&chain(&web, &[(200, "<html>")]).await);
     let gone = [("AWS_WEB_IDENTITY_TOKEN_FILE", "/gone"), web[1]];
-    expect![[]].assert_eq(&chain(&gone, &[]).await);
+    expect![[r#"
+
+        error: cloudwatch eu-west-1 cannot be asked: the AWS security token service has no token: AWS_WEB_IDENTITY_TOKEN_FILE cannot be read"#]].assert_eq(&chain(&gone, &[]).await);
+}
+
+#[tokio::test]
+async fn aws_credentials_of_the_container() {
     let ecs = [(
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         "/v2/credentials/x",
     )];
-    expect![[]].assert_eq(&chain(&ecs, &[(200, GIVEN), LAST]).await);
+    expect![[r#"
+        Get http://169.254.170.2/v2/credentials/x (cloud identity)
+        ---
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        content-type: application/x-amz-json-1.0
+        x-amz-security-token: session
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[],"StartTime":1749999400}
+        error: cloudwatch eu-west-1 answered 400: {}"#]]
+    .assert_eq(&chain(&ecs, &[(200, GIVEN), LAST]).await);
     let eks = [
         (
             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
@@ -163,20 +247,68 @@ async fn aws_credentials_are_found() {
         ),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token"),
     ];
-    expect![[]].assert_eq(&chain(&eks, &[(200, GIVEN), LAST]).await);
-    expect![[]].assert_eq(&chain(&eks, &[(404, "no pod identity")]).await);
+    expect![[r#"
+        Get http://169.254.170.23/v1/credentials (cloud identity)
+        authorization: hunter2-marker-jwt
+        ---
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        content-type: application/x-amz-json-1.0
+        x-amz-security-token: session
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[],"StartTime":1749999400}
+        error: cloudwatch eu-west-1 answered 400: {}"#]]
+    .assert_eq(&chain(&eks, &[(200, GIVEN), LAST]).await);
+    expect![[r#"
+        Get http://169.254.170.23/v1/credentials (cloud identity)
+        authorization: hunter2-marker-jwt
+        error: cloudwatch eu-west-1 cannot be asked: the container's credential service answered 404: no pod identity"#]].assert_eq(&chain(&eks, &[(404, "no pod identity")]).await);
     let plain = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/")];
-    expect![[]].assert_eq(&chain(&plain, &[(200, GIVEN)]).await);
-    expect![[]].assert_eq(
+    expect![[r#"
+
+        error: cloudwatch eu-west-1 cannot be asked: the container's credential service has an address that must be asked over https"#]].assert_eq(&chain(&plain, &[(200, GIVEN)]).await);
+}
+
+#[tokio::test]
+async fn aws_credentials_of_the_instance() {
+    expect![[r#"
+        Put http://169.254.169.254/latest/api/token (cloud identity)
+        x-aws-ec2-metadata-token-ttl-seconds: 300
+        ---
+        Get http://169.254.169.254/latest/meta-data/iam/security-credentials/ (cloud identity)
+        x-aws-ec2-metadata-token: imds-token
+        ---
+        Get http://169.254.169.254/latest/meta-data/iam/security-credentials/role (cloud identity)
+        x-aws-ec2-metadata-token: imds-token
+        ---
+        Post https://monitoring.eu-west-1.amazonaws.com/
+        x-amz-target: GraniteServiceVersion20100801.GetMetricData
+        content-type: application/x-amz-json-1.0
+        x-amz-security-token: session
+
+        {"EndTime":1750000000,"MaxDatapoints":20,"MetricDataQueries":[],"StartTime":1749999400}
+        error: cloudwatch eu-west-1 answered 400: {}"#]]
+    .assert_eq(
         &chain(
             &[],
             &[(200, "imds-token"), (200, "role\n"), (200, GIVEN), LAST],
         )
         .await,
     );
-    expect![[]].assert_eq(&chain(&[], &[(200, "imds-token"), (200, ""), LAST]).await);
-    expect![[]].assert_eq(&chain(&[], &[]).await);
-    expect![[]].assert_eq(&chain(&[("AWS_EC2_METADATA_DISABLED", "TRUE")], &[]).await);
+    expect![[r#"
+        Put http://169.254.169.254/latest/api/token (cloud identity)
+        x-aws-ec2-metadata-token-ttl-seconds: 300
+        ---
+        Get http://169.254.169.254/latest/meta-data/iam/security-credentials/ (cloud identity)
+        x-aws-ec2-metadata-token: imds-token
+        error: cloudwatch eu-west-1 cannot be asked: found no AWS credentials in the operator's environment, and the instance metadata service knows no role of this instance"#]].assert_eq(&chain(&[], &[(200, "imds-token"), (200, ""), LAST]).await);
+    expect![[r#"
+        Put http://169.254.169.254/latest/api/token (cloud identity)
+        x-aws-ec2-metadata-token-ttl-seconds: 300
+        error: cloudwatch eu-west-1 cannot be asked: found no AWS credentials in the operator's environment, and the instance metadata service refused the connection"#]].assert_eq(&chain(&[], &[]).await);
+    expect![[r#"
+
+        error: cloudwatch eu-west-1 cannot be asked: found no AWS credentials in the operator's environment"#]].assert_eq(&chain(&[("AWS_EC2_METADATA_DISABLED", "TRUE")], &[]).await);
 }
 
 fn account(kind: &str, token_uri: &str, key: &str) -> String {
@@ -244,34 +376,77 @@ async fn stackdriver_answers() {
     ] {
         lines.push(case.available(&recorded(&[GRANTED, answer], &[])).await);
     }
-    expect![[]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        Get http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token (cloud identity)
+        metadata-flavor: Google
+        ---
+        Post https://monitoring.googleapis.com/v3/projects/hunter2-marker-project/timeSeries:query
+        authorization: Bearer hunter2-marker-t
+        content-type: application/json
+
+        {"query":"fetch x | within 1m"}
+        value 1.5
+        value 42
+        nothing: no values found for custom metric: m: the query returned NaN
+        error: stackdriver https://monitoring.googleapis.com answered with -Inf, which is not a finite number
+        error: stackdriver https://monitoring.googleapis.com gave an answer that cannot be read: its first value is not a number
+        nothing: no values found for custom metric: m
+        nothing: no values found for custom metric: m
+        nothing: no values found for custom metric: m
+        error: stackdriver https://monitoring.googleapis.com answered with 2 time series instead of one; aggregate them in the query
+        error: stackdriver https://monitoring.googleapis.com answered with a value from 3 h ago
+        error: stackdriver https://monitoring.googleapis.com gave an answer that cannot be read: it is empty
+        error: stackdriver https://monitoring.googleapis.com gave an answer that cannot be read: it is HTML, not JSON
+        error: stackdriver https://monitoring.googleapis.com answered 403: *** is not yours
+        error: stackdriver https://monitoring.googleapis.com refused the connection
+        available
+        not available: stackdriver https://monitoring.googleapis.com answered 400: {"error":{"status":"X"}}
+        not available: stackdriver https://monitoring.googleapis.com answered 403
+        not available: stackdriver https://monitoring.googleapis.com refused the connection"#]].assert_eq(&lines.join("\n"));
+}
+
+/// What the assertion for a key says, its signature checked; and what was asked.
+async fn asked_with(key: &str) -> (String, String) {
+    let recorded = recorded(&[GRANTED, (0, "")], &[]);
+    stackdriver(Some(key), "p").measured(&recorded).await;
+    let asked = recorded.asked();
+    let (_, assertion) = asked.split_once("&assertion=").unwrap();
+    let assertion = assertion.lines().next().unwrap();
+    let (signed, signature) = assertion.rsplit_once('.').unwrap();
+    let public = include_bytes!("testdata/account.public.der");
+    let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, public);
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    public
+        .verify(signed.as_bytes(), &decode(signature))
+        .unwrap();
+    let parts = signed.split('.').map(decode);
+    let parts: Vec<String> = parts.map(|part| String::from_utf8(part).unwrap()).collect();
+    (parts.join("\n"), asked.replace(assertion, "JWT"))
 }
 
 #[tokio::test]
 async fn google_tokens_are_asked_for() {
     let uri = "https://oauth2.test/token";
     let pem = include_str!("testdata/account.key.pem");
-    for pem in [pem, include_str!("testdata/account.pkcs1.pem")] {
-        let key = account("service_account", uri, pem);
-        let recorded = recorded(&[GRANTED, (0, "")], &[]);
-        stackdriver(Some(&key), "p").measured(&recorded).await;
-        let asked = recorded.asked();
-        let (_, assertion) = asked.split_once("&assertion=").unwrap();
-        let assertion = assertion.lines().next().unwrap();
-        let (signed, signature) = assertion.rsplit_once('.').unwrap();
-        let public = UnparsedPublicKey::new(
-            &RSA_PKCS1_2048_8192_SHA256,
-            include_bytes!("testdata/account.public.der"),
-        );
-        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        public.verify(signed.as_bytes(), &signature).unwrap();
-        let parts = signed
-            .split('.')
-            .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
-        let parts: Vec<String> = parts.map(|part| String::from_utf8(part).unwrap()).collect();
-        expect![[]].assert_eq(&parts.join("\n"));
-        expect![[]].assert_eq(&asked.replace(assertion, "JWT"));
-    }
+    let (claims, asked) = asked_with(&account("service_account", uri, pem)).await;
+    expect![[r#"
+        {"alg":"RS256","kid":"id-1","typ":"JWT"}
+        {"aud":"https://oauth2.test/token","exp":1750003600,"iat":1750000000,"iss":"me@p.iam","scope":"https://www.googleapis.com/auth/monitoring.read"}"#]].assert_eq(&claims);
+    expect![[r#"
+        Post https://oauth2.test/token
+        content-type: application/x-www-form-urlencoded
+
+        grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=JWT
+        ---
+        Post https://monitoring.googleapis.com/v3/projects/p/timeSeries:query
+        authorization: Bearer hunter2-marker-t
+        content-type: application/json
+
+        {"query":"fetch x | within 1m"}"#]]
+    .assert_eq(&asked);
+    let pkcs1 = include_str!("testdata/account.pkcs1.pem");
+    let again = asked_with(&account("service_account", uri, pkcs1)).await;
+    assert_eq!(again, (claims, asked));
     let told = async |key: &str, answers: &[Recording<'_>], expected: Expect| {
         let recorded = recorded(answers, &[]);
         expected.assert_eq(&stackdriver(Some(key), "p").measured(&recorded).await);
@@ -283,31 +458,31 @@ async fn google_tokens_are_asked_for() {
             400,
             r#"{"error":"invalid_grant","error_description":"no me@p.iam"}"#,
         )],
-        expect![[]],
+        expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: Google's token server answered 400: no ***"],
     )
     .await;
     told(
         &good,
         &[(200, "{\"id_token\":\"hunter2-marker\"}")],
-        expect![[]],
+        expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: Google's token server gave no token"],
     )
     .await;
-    told(&good, &[], expect![[]]).await;
-    told(SECRET, &[], expect![[]]).await;
-    told(&account("external_account", uri, pem), &[], expect![[]]).await;
+    told(&good, &[], expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: Google's token server refused the connection"]).await;
+    told(SECRET, &[], expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: serviceAccountKey of its Secret is not the JSON key of a service account"]).await;
+    told(&account("external_account", uri, pem), &[], expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: serviceAccountKey of its Secret is not the JSON key of a service account"]).await;
     told(
         &account("service_account", "http://oauth2.test", pem),
         &[],
-        expect![[]],
+        expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: serviceAccountKey of its Secret has a token_uri that is not an https URL"],
     )
     .await;
-    told(&account("service_account", uri, SECRET), &[], expect![[]]).await;
+    told(&account("service_account", uri, SECRET), &[], expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: serviceAccountKey of its Secret has a private_key that is not an RSA key in PEM"]).await;
     let elliptic = include_str!("testdata/tls.key.pem");
-    told(&account("service_account", uri, elliptic), &[], expect![[]]).await;
+    told(&account("service_account", uri, elliptic), &[], expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: serviceAccountKey of its Secret has a private_key that is not an RSA key in PEM"]).await;
     let file = recorded(&[], &[("GOOGLE_APPLICATION_CREDENTIALS", "/token")]);
-    expect![[]].assert_eq(&stackdriver(None, "p").measured(&file).await);
+    expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: the file of GOOGLE_APPLICATION_CREDENTIALS is not the JSON key of a service account"].assert_eq(&stackdriver(None, "p").measured(&file).await);
     let path = recorded(&[], &[]);
-    expect![[]].assert_eq(
+    expect!["error: stackdriver https://monitoring.googleapis.com cannot be asked: project of its Secret is not a project id"].assert_eq(
         &stackdriver(None, "hunter2-marker/../p")
             .measured(&path)
             .await,

@@ -79,20 +79,28 @@ async fn sockets_can_fail() {
         told.replace(&server.url(), "SERVER")
     };
     assert_eq!(check(reply(200, "", ANSWER)).await, "value 1.5");
-    expect![[]].assert_eq(&check(Reply::Endless).await);
-    expect![[]].assert_eq(&check(Reply::Bytes("garbage".into())).await);
+    expect!["error: externalmetrics SERVER gave an answer longer than 1048576 bytes"]
+        .assert_eq(&check(Reply::Endless).await);
+    expect!["error: externalmetrics SERVER gave an answer that is not HTTP"]
+        .assert_eq(&check(Reply::Bytes("garbage".into())).await);
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{";
-    expect![[]].assert_eq(&check(Reply::Bytes(cut.into())).await);
+    expect!["error: externalmetrics SERVER broke off its answer"]
+        .assert_eq(&check(Reply::Bytes(cut.into())).await);
     let away = reply(307, "Location: http://169.254.169.254/\r\n", "");
-    expect![[]].assert_eq(&check(away).await);
+    expect!["error: externalmetrics SERVER redirected to another host, which is not followed"]
+        .assert_eq(&check(away).await);
     let url = refused().await;
     let provider = json!({ "type": "externalmetrics", "address": url });
     let told = measured(provider, &[], &network()).await;
-    expect![[]].assert_eq(&told.replace(&url, "SERVER"));
+    expect!["error: externalmetrics SERVER refused the connection"]
+        .assert_eq(&told.replace(&url, "SERVER"));
     let server = Loopback::start(vec![reply(200, "", ANSWER)]).await;
     let provider = json!({ "type": "externalmetrics", "address": server.url() });
     let bad = measured(provider, &[("token", "hunter2\nmarker")], &network()).await;
-    expect![[]].assert_eq(&bad.replace(&server.url(), "SERVER"));
+    expect![[
+        r#"error: externalmetrics SERVER cannot be asked: header "authorization" is not valid"#
+    ]]
+    .assert_eq(&bad.replace(&server.url(), "SERVER"));
     assert!(server.requests().is_empty());
 }
 
@@ -107,8 +115,9 @@ async fn forbidden_addresses_are_not_called() {
         )
         .await
     };
-    expect![[]].assert_eq(&ask("http://169.254.169.254").await);
-    expect![[]].assert_eq(&ask("http://127.0.0.1:1").await);
+    expect!["error: externalmetrics http://169.254.169.254 is at 169.254.169.254, which must not be called"].assert_eq(&ask("http://169.254.169.254").await);
+    expect!["error: externalmetrics http://127.0.0.1:1 is at 127.0.0.1, which must not be called"]
+        .assert_eq(&ask("http://127.0.0.1:1").await);
 }
 
 #[tokio::test]

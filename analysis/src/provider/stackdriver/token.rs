@@ -108,10 +108,10 @@ async fn exchanged(
 
 /// A JSON Web Token that says who asks for what, signed with RS256.
 fn assertion(account: &Account, now: DateTime<Utc>) -> Option<String> {
-    let mut header = json!({ "alg": "RS256", "typ": "JWT" });
-    if let Some(id) = &account.private_key_id {
-        header["kid"] = json!(id);
-    }
+    let header = match &account.private_key_id {
+        Some(id) => json!({ "alg": "RS256", "kid": id, "typ": "JWT" }),
+        None => json!({ "alg": "RS256", "typ": "JWT" }),
+    };
     let issued = now.timestamp();
     let claims = json!({
         "iss": account.client_email,
@@ -122,10 +122,11 @@ fn assertion(account: &Account, now: DateTime<Utc>) -> Option<String> {
     });
     let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let signed = format!("{}.{}", part(&header), part(&claims));
-    let key = match PrivateKeyDer::from_pem_slice(account.private_key.as_bytes()).ok()? {
-        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()),
-        PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()),
-        _ => return None,
+    let pem = PrivateKeyDer::from_pem_slice(account.private_key.as_bytes()).ok()?;
+    let key = if let PrivateKeyDer::Pkcs1(key) = &pem {
+        KeyPair::from_der(key.secret_pkcs1_der())
+    } else {
+        KeyPair::from_pkcs8(pem.secret_der())
     };
     let key = key.ok()?;
     let mut signature = vec![0; key.public_modulus_len()];
