@@ -3,6 +3,7 @@
 use rollout::Split;
 
 use crate::{
+    drift,
     error::{ReadError, RenderError},
     object::{Live, Manifest, ObjectRef, Replacement},
     route::Route,
@@ -10,14 +11,16 @@ use crate::{
 
 /// One mesh. Pure: the same input gives the same output.
 pub trait Adapter: Sync {
-    /// The objects that `render`, `seen` and `restore` look at. Empty for a mesh without objects.
+    /// The objects that `render`, `seen` and `restore` look at, also those that are only copied from. Empty
+    /// for a mesh without objects.
     fn objects(&self, route: &Route) -> Vec<ObjectRef>;
 
     /// The objects wanted, each a server-side apply payload that holds only our fields, in the order
     /// in which they are to be written. Weights are always those of `route.split`.
     ///
     /// # Errors
-    /// When the mesh cannot say what the Canary asks for; the field is named.
+    /// When the mesh cannot say what the Canary asks for, or an object to copy from does not exist; the field
+    /// is named.
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError>;
 
     /// The split that the live objects are in.
@@ -28,11 +31,20 @@ pub trait Adapter: Sync {
 
     /// What to write so that the objects are as they were before us; empty when nothing can be put back
     /// (what we made goes with its owner).
-    fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement>;
+    fn restore(&self, _: &Route, _: &Live) -> Vec<Replacement> {
+        Vec::new()
+    }
+
+    /// Objects of ours that no owner takes along, to be deleted when the Canary goes.
+    fn orphans(&self, _: &Route, _: &Live) -> Vec<ObjectRef> {
+        Vec::new()
+    }
 
     /// True when the live objects differ from what `render` gives, weights and mirrors left aside.
     ///
     /// # Errors
     /// As `render`.
-    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError>;
+    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
+        drift::has_drifted(self, route, live, self.seen(route, live).ok())
+    }
 }

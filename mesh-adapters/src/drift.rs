@@ -4,9 +4,15 @@
 //! those that we would write if there were anything to say (the tables below), so that a mirror or time-out that
 //! is not wanted any more is a difference, too.
 
+use rollout::Split;
 use serde_json::Value;
 
-use crate::object::Manifest;
+use crate::{
+    adapter::Adapter,
+    error::RenderError,
+    object::{Live, Manifest},
+    route::Route,
+};
 
 /// Fields of an HTTPRoute's rule.
 const HTTP_ROUTE_RULE: [&str; 2] = ["filters", "timeouts"];
@@ -22,6 +28,27 @@ const VIRTUAL_SERVICE_HTTP: [&str; 8] = [
     "mirrorPercentage",
 ];
 
+/// True when the live objects differ from what is rendered for the split that they are in (the one wanted, when
+/// that cannot be told).
+///
+/// # Errors
+/// As `render`.
+pub(crate) fn has_drifted<A: Adapter + ?Sized>(
+    adapter: &A,
+    route: &Route,
+    live: &Live,
+    split: Option<Split>,
+) -> Result<bool, RenderError> {
+    let as_seen = Route {
+        split: split.unwrap_or(route.split),
+        ..route.clone()
+    };
+    let wanted = adapter.render(&as_seen, live)?;
+    Ok(wanted
+        .iter()
+        .any(|manifest| differs(manifest, live.of(manifest))))
+}
+
 /// True when `live` is missing or lacks or contradicts anything in `wanted`.
 #[must_use]
 pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
@@ -29,14 +56,42 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
     match wanted.get("kind").and_then(Value::as_str) {
         Some("HTTPRoute") => {
             own(&mut wanted, "/spec", &["hostnames"]);
-            own_each(&mut wanted, "/spec/rules", &HTTP_ROUTE_RULE);
+            own_each(&mut wanted, "/spec/rules", "", &HTTP_ROUTE_RULE);
         }
         Some("VirtualService") => {
             own(&mut wanted, "/spec", &["http", "tcp"]);
-            own_each(&mut wanted, "/spec/http", &VIRTUAL_SERVICE_HTTP);
-            own_each(&mut wanted, "/spec/tcp", &["match"]);
+            own_each(&mut wanted, "/spec/http", "", &VIRTUAL_SERVICE_HTTP);
+            own_each(&mut wanted, "/spec/tcp", "", &["match"]);
+            own_each(&mut wanted, "/spec/routes", "/http", &["retryPolicy"]);
         }
         Some("DestinationRule") => own(&mut wanted, "/spec", &["trafficPolicy"]),
+        Some("HTTPProxy") => {
+            own_each(
+                &mut wanted,
+                "/spec/routes",
+                "",
+                &["timeoutPolicy", "retryPolicy"],
+            );
+        }
+        Some("Ingress") => own(
+            &mut wanted,
+            "/spec",
+            &["defaultBackend", "ingressClassName", "tls"],
+        ),
+        Some("RouteTable") => {
+            own_each(&mut wanted, "/spec/routes", "", &["matchers"]);
+            let destinations = "/spec/routes/0/routeAction/multi/destinations";
+            own_each(&mut wanted, destinations, "", &["weight"]);
+        }
+        Some("Upstream") => own(&mut wanted, "/spec", &["loadBalancerConfig"]),
+        Some("VirtualNode") => {
+            own(&mut wanted, "/spec", &["backends", "logging"]);
+            own_each(&mut wanted, "/spec/listeners", "", &["timeout"]);
+        }
+        Some("VirtualRouter") => {
+            let keys = ["timeout", "retryPolicy"];
+            own_each(&mut wanted, "/spec/routes", "/httpRoute", &keys);
+        }
         Some(_) | None => {}
     }
     live.is_none_or(|live| !covers(&wanted, live))
@@ -51,11 +106,11 @@ fn own(manifest: &mut Manifest, pointer: &str, keys: &[&str]) {
     }
 }
 
-/// Marks fields of each object in the list at `pointer`.
-fn own_each(manifest: &mut Manifest, pointer: &str, keys: &[&str]) {
+/// Marks fields of the object at `inner` of each element of the list at `pointer`.
+fn own_each(manifest: &mut Manifest, pointer: &str, inner: &str, keys: &[&str]) {
     if let Some(Value::Array(list)) = manifest.pointer_mut(pointer) {
         for element in list {
-            own(element, "", keys);
+            own(element, inner, keys);
         }
     }
 }

@@ -60,6 +60,12 @@ pub(crate) fn seconds(field: &str, text: &str) -> Result<u64, RenderError> {
     Ok(parse(field, text)?.as_secs())
 }
 
+/// Whole milliseconds.
+pub(crate) fn millis(field: &str, text: &str) -> Result<u64, RenderError> {
+    let millis = parse(field, text)?.as_millis();
+    u64::try_from(millis).map_err(|_| refused(field, text, "it is too long"))
+}
+
 fn parse(field: &str, text: &str) -> Result<Duration, RenderError> {
     api::duration::parse(text).map_err(|error| refused(field, text, &error.to_string()))
 }

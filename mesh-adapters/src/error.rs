@@ -23,6 +23,29 @@ pub enum RenderError {
     },
 }
 
+impl RenderError {
+    /// The Canary lacks `field`.
+    pub(crate) fn missing(field: &str, cure: &str) -> Self {
+        Self::Missing {
+            field: field.to_owned(),
+            cure: cure.to_owned(),
+        }
+    }
+
+    /// The mesh cannot do what `field` asks for.
+    pub(crate) fn unsupported(
+        field: impl Into<String>,
+        value: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        Self::Unsupported {
+            field: field.into(),
+            value: value.into(),
+            cure: cure.into(),
+        }
+    }
+}
+
 /// Why the split cannot be told from the live objects.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     adapter::Adapter,
-    drift::differs,
+    drift,
     error::{ReadError, RenderError},
     metadata,
-    object::{Live, Manifest, ObjectRef, Replacement},
+    object::{Kind, Live, Manifest, ObjectRef},
     route::Route,
 };
 
@@ -20,13 +20,24 @@ mod matches;
 mod rule;
 mod status;
 
-const API_VERSION: &str = "gateway.networking.k8s.io/v1";
 const GROUP: &str = "gateway.networking.k8s.io";
 const KIND: &str = "HTTPRoute";
+const ROUTE_V1: Kind = Kind {
+    api_version: "gateway.networking.k8s.io/v1",
+    kind: KIND,
+    plural: "httproutes",
+};
+const ROUTE_V1BETA1: Kind = Kind {
+    api_version: "gateway.networking.k8s.io/v1beta1",
+    ..ROUTE_V1
+};
 
-/// HTTPRoutes of `gateway.networking.k8s.io/v1`.
+/// HTTPRoutes of one version.
 #[derive(Debug)]
 pub(crate) struct GatewayApi {
+    kind: Kind,
+    /// Time-outs and CORS are written, and the gateway's word is waited for.
+    has_v1_fields: bool,
     /// Gateway for Canaries that name none: name and namespace.
     gateway_default: Option<(&'static str, &'static str)>,
 }
@@ -34,13 +45,35 @@ pub(crate) struct GatewayApi {
 impl GatewayApi {
     /// Provider `gatewayapi:v1`: `service.gatewayRefs` is mandatory.
     pub(crate) const V1: Self = Self {
+        kind: ROUTE_V1,
+        has_v1_fields: true,
+        gateway_default: None,
+    };
+
+    /// Provider `gatewayapi:v1beta1`: as `V1`, less what that version did not have when it came.
+    pub(crate) const V1BETA1: Self = Self {
+        kind: ROUTE_V1BETA1,
+        has_v1_fields: false,
         gateway_default: None,
     };
 
     /// Provider `sluice`: the same objects, for our own gateway.
     pub(crate) const SLUICE: Self = Self {
+        kind: ROUTE_V1,
+        has_v1_fields: true,
         gateway_default: Some(("sluice", "sluice-system")),
     };
+
+    /// The route less what this version does not honour.
+    fn honoured(&self, route: &Route) -> Route {
+        let mut honoured = route.clone();
+        if !self.has_v1_fields {
+            honoured.service.timeout = None;
+            honoured.service.backend_timeout = None;
+            honoured.service.cors_policy = None;
+        }
+        honoured
+    }
 
     fn parent_refs(&self, route: &Route) -> Result<Vec<Value>, RenderError> {
         let given: Vec<Value> = route
@@ -82,13 +115,7 @@ fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>)
 
 impl Adapter for GatewayApi {
     fn objects(&self, route: &Route) -> Vec<ObjectRef> {
-        vec![ObjectRef {
-            api_version: API_VERSION.into(),
-            kind: KIND.into(),
-            plural: "httproutes".into(),
-            namespace: route.namespace.clone(),
-            name: route.apex.clone(),
-        }]
+        vec![self.kind.named(&route.namespace, route.apex.as_str())]
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
@@ -104,42 +131,30 @@ impl Adapter for GatewayApi {
         if !route.service.hosts.is_empty() {
             spec.insert("hostnames".into(), route.service.hosts.clone().into());
         }
-        spec.insert("rules".into(), rule::rules(route)?.into());
-        let there = live.get(KIND, &route.apex);
-        Ok(vec![json!({
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "metadata": metadata::apex(route, there),
-            "spec": spec,
-        })])
+        spec.insert("rules".into(), rule::rules(&self.honoured(route))?.into());
+        let there = live.get(KIND, &route.namespace, &route.apex);
+        let metadata = metadata::apex(route, there);
+        Ok(vec![self.kind.manifest(metadata, spec)])
     }
 
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
         let object = live
-            .get(KIND, &route.apex)
+            .get(KIND, &route.namespace, &route.apex)
             .ok_or_else(|| ReadError::Missing {
                 kind: KIND.into(),
                 name: route.apex.clone(),
             })?;
-        status::accepted(object, &route.apex)?;
+        if self.has_v1_fields {
+            status::accepted(object, &route.apex)?;
+        }
         rule::split(object, route)
     }
 
-    fn restore(&self, _: &Route, _: &Live) -> Vec<Replacement> {
-        Vec::new()
-    }
-
     fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
+        // What the gateway says of the route is no drift.
         let split = live
-            .get(KIND, &route.apex)
+            .get(KIND, &route.namespace, &route.apex)
             .and_then(|object| rule::split(object, route).ok());
-        let as_seen = Route {
-            split: split.unwrap_or(route.split),
-            ..route.clone()
-        };
-        let wanted = self.render(&as_seen, live)?;
-        Ok(wanted
-            .iter()
-            .any(|manifest| differs(manifest, live.of(manifest))))
+        drift::has_drifted(self, route, live, split)
     }
 }

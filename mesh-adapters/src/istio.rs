@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     adapter::Adapter,
-    drift::differs,
     error::{ReadError, RenderError},
     metadata,
     object::{Live, Manifest, ObjectRef, Replacement},
@@ -54,13 +53,13 @@ fn destination_rule(route: &Route, live: &Live, name: &str) -> Manifest {
     json!({
         "apiVersion": API_VERSION,
         "kind": RULE_KIND,
-        "metadata": metadata::named(route, name, live.get(RULE_KIND, name)),
+        "metadata": metadata::named(route, name, live.get(RULE_KIND, &route.namespace, name)),
         "spec": spec,
     })
 }
 
 fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> {
-    let there = live.get(KIND, &route.apex);
+    let there = live.get(KIND, &route.namespace, &route.apex);
     let mut metadata = metadata::apex(route, there);
     original::keep(route, there, &mut metadata);
     let mut spec = Map::new();
@@ -225,7 +224,7 @@ impl Adapter for Istio {
 
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
         let object = live
-            .get(KIND, &route.apex)
+            .get(KIND, &route.namespace, &route.apex)
             .ok_or_else(|| ReadError::Missing {
                 kind: KIND.into(),
                 name: route.apex.clone(),
@@ -235,23 +234,9 @@ impl Adapter for Istio {
 
     fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement> {
         let object = named(route, KIND, "virtualservices", route.apex.clone());
-        live.get(KIND, &route.apex)
+        live.get(KIND, &route.namespace, &route.apex)
             .and_then(|there| original::replacement(there, object))
             .into_iter()
             .collect()
-    }
-
-    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
-        let split = live
-            .get(KIND, &route.apex)
-            .and_then(|object| split(object, route).ok());
-        let as_seen = Route {
-            split: split.unwrap_or(route.split),
-            ..route.clone()
-        };
-        let wanted = self.render(&as_seen, live)?;
-        Ok(wanted
-            .iter()
-            .any(|manifest| differs(manifest, live.of(manifest))))
     }
 }

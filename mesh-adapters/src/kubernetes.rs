@@ -5,7 +5,7 @@ use rollout::Split;
 use crate::{
     adapter::Adapter,
     error::{ReadError, RenderError},
-    object::{Live, Manifest, ObjectRef, Replacement},
+    object::{Live, Manifest, ObjectRef},
     route::Route,
 };
 
@@ -25,13 +25,5 @@ impl Adapter for Kubernetes {
     /// What was wanted: there is nothing that could say otherwise.
     fn seen(&self, route: &Route, _: &Live) -> Result<Split, ReadError> {
         Ok(route.split)
-    }
-
-    fn restore(&self, _: &Route, _: &Live) -> Vec<Replacement> {
-        Vec::new()
-    }
-
-    fn has_drifted(&self, _: &Route, _: &Live) -> Result<bool, RenderError> {
-        Ok(false)
     }
 }

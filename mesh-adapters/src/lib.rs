@@ -5,16 +5,27 @@
 //! so. One file a mesh; `provider` is the table of them.
 
 pub mod adapter;
+mod apisix;
+mod appmesh;
+mod contour;
 pub mod drift;
 mod duration;
 pub mod error;
 mod gateway_api;
+mod gloo;
+mod ingress;
 mod istio;
+mod knative;
 mod kubernetes;
+mod kuma;
 mod metadata;
 pub mod object;
 pub mod provider;
+mod refuse;
 pub mod route;
+mod seen;
+mod smi;
+mod traefik;
 
 pub use adapter::Adapter;
 pub use drift::differs;

@@ -10,11 +10,19 @@ const FLUX_ANNOTATIONS: [(&str, &str); 2] = [
     ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
 ];
 
+/// What kubectl writes down of an object that it applied.
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 const API_VERSION: &str = "flagger.app/v1beta1";
 
 /// Metadata of the object that users configure through `service.apex`.
 pub(crate) fn apex(route: &Route, live: Option<&Value>) -> Map<String, Value> {
-    let mut metadata = named(route, &route.apex, live);
+    configured(route, &route.apex, live)
+}
+
+/// Metadata of an object of this name that users configure through `service.apex`.
+pub(crate) fn configured(route: &Route, name: &str, live: Option<&Value>) -> Map<String, Value> {
+    let mut metadata = named(route, name, live);
     let mut labels = Map::new();
     let mut annotations = Map::new();
     if let Some(given) = &route.service.apex {
@@ -24,14 +32,62 @@ pub(crate) fn apex(route: &Route, live: Option<&Value>) -> Map<String, Value> {
             labels.insert(key.clone(), value.clone().into());
         }
     }
-    for (key, value) in FLUX_ANNOTATIONS {
-        annotations.insert(key.to_owned(), value.into());
-    }
+    annotations.extend(flux());
     if !labels.is_empty() {
         metadata.insert("labels".into(), labels.into());
     }
     metadata.insert("annotations".into(), annotations.into());
     metadata
+}
+
+/// The marks that keep Flux away.
+pub(crate) fn flux() -> impl Iterator<Item = (String, Value)> {
+    FLUX_ANNOTATIONS
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.into()))
+}
+
+/// Metadata of an object made from `source`: its labels, and those of its annotations that are wanted. What
+/// kubectl wrote down of the source is never taken along.
+pub(crate) fn copied(
+    route: &Route,
+    name: &str,
+    live: Option<&Value>,
+    source: &Value,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Map<String, Value> {
+    let mut metadata = named(route, name, live);
+    let given = |pointer: &str| {
+        let map = source.pointer(pointer).and_then(Value::as_object);
+        map.cloned().unwrap_or_default()
+    };
+    let labels = given("/metadata/labels");
+    if !labels.is_empty() {
+        metadata.insert("labels".into(), labels.into());
+    }
+    let mut annotations = given("/metadata/annotations");
+    annotations.retain(|key, _| key != LAST_APPLIED && is_wanted(key));
+    if !annotations.is_empty() {
+        metadata.insert("annotations".into(), annotations.into());
+    }
+    metadata
+}
+
+/// Adds annotations.
+pub(crate) fn annotate(
+    metadata: &mut Map<String, Value>,
+    added: impl IntoIterator<Item = (String, Value)>,
+) {
+    let mut added = added.into_iter().peekable();
+    if added.peek().is_none() {
+        return;
+    }
+    let annotations = metadata
+        .entry("annotations")
+        .or_insert_with(|| Map::new().into());
+    if let Value::Object(annotations) = annotations {
+        annotations.extend(added);
+    }
 }
 
 /// Name, namespace and owner.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// An object as JSON. What `render` gives is a server-side apply payload.
 pub type Manifest = Value;
@@ -16,15 +16,53 @@ pub struct ObjectRef {
     pub kind: String,
     /// `httproutes`, as URLs have it.
     pub plural: String,
-    /// Its namespace.
+    /// Its namespace; empty for a cluster-scoped kind.
     pub namespace: String,
     /// Its name.
     pub name: String,
 }
 
-/// Objects that were read, by kind and name. Missing means: looked for and not there.
+/// A kind of object that a mesh defines.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// `gateway.networking.k8s.io/v1`.
+    pub(crate) api_version: &'static str,
+    /// `HTTPRoute`.
+    pub(crate) kind: &'static str,
+    /// `httproutes`.
+    pub(crate) plural: &'static str,
+}
+
+impl Kind {
+    /// Names an object of this kind.
+    pub(crate) fn named(&self, namespace: &str, name: impl Into<String>) -> ObjectRef {
+        ObjectRef {
+            api_version: self.api_version.into(),
+            kind: self.kind.into(),
+            plural: self.plural.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// An object of this kind.
+    pub(crate) fn manifest(
+        &self,
+        metadata: Map<String, Value>,
+        spec: impl Into<Value>,
+    ) -> Manifest {
+        json!({
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "metadata": metadata,
+            "spec": spec.into(),
+        })
+    }
+}
+
+/// Objects that were read, by kind, namespace and name. Missing means: looked for and not there.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Live(BTreeMap<(String, String), Value>);
+pub struct Live(BTreeMap<(String, String, String), Value>);
 
 impl Live {
     /// Keeps an object; one without kind or name is dropped.
@@ -34,10 +72,17 @@ impl Live {
         }
     }
 
-    /// The object of this kind and name.
+    /// The object of this kind and name; the namespace of a cluster-scoped one is empty.
     #[must_use]
-    pub fn get(&self, kind: &str, name: &str) -> Option<&Value> {
-        self.0.get(&(kind.to_owned(), name.to_owned()))
+    pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<&Value> {
+        let key = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        self.0.get(&key)
+    }
+
+    /// The object that `reference` names.
+    #[must_use]
+    pub fn at(&self, reference: &ObjectRef) -> Option<&Value> {
+        self.get(&reference.kind, &reference.namespace, &reference.name)
     }
 
     /// The live form of `manifest`.
@@ -57,10 +102,16 @@ impl FromIterator<Value> for Live {
     }
 }
 
-fn key(object: &Value) -> Option<(String, String)> {
+fn key(object: &Value) -> Option<(String, String, String)> {
     let kind = object.get("kind")?.as_str()?;
-    let name = object.pointer("/metadata/name")?.as_str()?;
-    Some((kind.to_owned(), name.to_owned()))
+    let metadata = object.get("metadata")?;
+    let name = metadata.get("name")?.as_str()?;
+    let namespace = metadata.get("namespace").and_then(Value::as_str);
+    Some((
+        kind.to_owned(),
+        namespace.unwrap_or_default().to_owned(),
+        name.to_owned(),
+    ))
 }
 
 /// A spec to put back in the place of the whole live one (an update, not an apply).

@@ -1,28 +1,74 @@
 //! The table of providers: `spec.provider` to its adapter.
 
-use crate::{adapter::Adapter, gateway_api::GatewayApi, istio::Istio, kubernetes::Kubernetes};
+use crate::{
+    adapter::Adapter,
+    apisix::Apisix,
+    appmesh::{v1beta1::AppMesh, v1beta2::AppMeshV1Beta2},
+    contour::Contour,
+    gateway_api::GatewayApi,
+    gloo::Gloo,
+    ingress::{nginx::Nginx, skipper::Skipper},
+    istio::Istio,
+    knative::Knative,
+    kubernetes::Kubernetes,
+    kuma::Kuma,
+    smi::Smi,
+    traefik::Traefik,
+};
 
-/// Providers that work, in the order of the table.
-const SUPPORTED: [&str; 4] = ["gatewayapi:v1", "istio", "kubernetes", "sluice"];
+/// The providers of a Canary.
+const TABLE: [(&str, &dyn Adapter); 20] = [
+    ("apisix", &Apisix),
+    ("appmesh", &AppMesh),
+    ("appmesh:v1beta2", &AppMeshV1Beta2),
+    ("contour", &Contour),
+    ("gatewayapi:v1", &GatewayApi::V1),
+    ("gatewayapi:v1beta1", &GatewayApi::V1BETA1),
+    ("gloo", &Gloo),
+    ("istio", &Istio),
+    ("knative", &Knative),
+    ("kubernetes", &Kubernetes),
+    ("kuma", &Kuma),
+    ("linkerd", &Smi::V1ALPHA1),
+    ("nginx", &Nginx),
+    ("osm", &Smi::V1ALPHA2),
+    ("skipper", &Skipper),
+    ("sluice", &GatewayApi::SLUICE),
+    ("smi:v1alpha1", &Smi::V1ALPHA1),
+    ("smi:v1alpha2", &Smi::V1ALPHA2),
+    ("smi:v1alpha3", &Smi::V1ALPHA3),
+    ("traefik", &Traefik),
+];
+
+/// What only the operator's flag can name: SMI with the mesh behind it.
+const SMI_ISTIO: [(&str, &dyn Adapter); 3] = [
+    ("smi:v1alpha1:istio", &Smi::V1ALPHA1_ISTIO),
+    ("smi:v1alpha2:istio", &Smi::V1ALPHA2_ISTIO),
+    ("smi:v1alpha3:istio", &Smi::V1ALPHA3_ISTIO),
+];
 
 /// A provider without an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "spec.provider is {0:?}: there is no adapter for it; use one of {list}",
-    list = SUPPORTED.join(", ")
+    list = TABLE.map(|(name, _)| name).join(", ")
 )]
 pub struct UnknownProvider(pub String);
 
-/// The adapter of a provider.
+/// The adapter of a provider. `smi:<version>:<mesh>` is what `smi:<version>` is, but for Istio.
 ///
 /// # Errors
 /// When there is none; the error lists what works.
 pub fn adapter(provider: &str) -> Result<&'static dyn Adapter, UnknownProvider> {
-    match provider {
-        "gatewayapi:v1" => Ok(&GatewayApi::V1),
-        "sluice" => Ok(&GatewayApi::SLUICE),
-        "istio" => Ok(&Istio),
-        "kubernetes" => Ok(&Kubernetes),
-        other => Err(UnknownProvider(other.to_owned())),
-    }
+    let plain = match provider.rsplit_once(':') {
+        Some((smi @ ("smi:v1alpha1" | "smi:v1alpha2" | "smi:v1alpha3"), _)) => smi,
+        Some(_) | None => provider,
+    };
+    let find = |name: &str| {
+        let mut rows = TABLE.into_iter().chain(SMI_ISTIO);
+        rows.find_map(|(known, adapter)| (known == name).then_some(adapter))
+    };
+    find(provider)
+        .or_else(|| find(plain))
+        .ok_or_else(|| UnknownProvider(provider.to_owned()))
 }

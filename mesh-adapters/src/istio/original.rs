@@ -5,13 +5,12 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    metadata::{annotation, is_owned},
+    metadata::{LAST_APPLIED, annotation, is_owned},
     object::{ObjectRef, Replacement},
     route::Route,
 };
 
 const ORIGINAL: &str = "flagger.kubernetes.io/original-configuration";
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Adds the spec that was there before us to the annotations, once.
 pub(super) fn keep(route: &Route, live: Option<&Value>, metadata: &mut Map<String, Value>) {

@@ -20,7 +20,7 @@ fn files() {
             check(&file.unwrap().path(), &mut wrong);
         }
     }
-    assert!(files >= 20, "only {files} files were found");
+    assert!(files >= 100, "only {files} files were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -51,18 +51,27 @@ fn check(path: &Path, wrong: &mut Vec<String>) {
         .iter()
         .all(|manifest| manifest.get("error").is_none())
     {
-        let now: Live = rendered.into_iter().collect();
-        assert_eq!(
-            adapter.seen(&route, &now),
-            Ok(route.split),
-            "{}",
-            path.display()
-        );
-        assert_eq!(
-            adapter.has_drifted(&route, &now),
-            Ok(false),
-            "{}",
-            path.display()
+        let mut now = live.clone();
+        for manifest in rendered {
+            let mut object = live.of(&manifest).cloned().unwrap_or_default();
+            apply(&mut object, manifest);
+            now.put(object);
+        }
+        let at = path.display();
+        assert_eq!(adapter.seen(&route, &now), Ok(route.split), "{at}");
+        assert_eq!(adapter.has_drifted(&route, &now), Ok(false), "{at}");
+        let named = adapter.objects(&route);
+        assert!(
+            adapter
+                .render(&route, &now)
+                .unwrap()
+                .iter()
+                .all(|manifest| {
+                    named.iter().any(|one| {
+                        one.kind == manifest["kind"] && one.name == manifest["metadata"]["name"]
+                    })
+                }),
+            "{at}: an object is not named"
         );
         let elsewhere = Route {
             split: Split::to_canary(Weight::FULL),
@@ -73,6 +82,22 @@ fn check(path: &Path, wrong: &mut Vec<String>) {
             Ok(false),
             "weights are no drift"
         );
+    }
+}
+
+/// What the API server makes of an apply, and Knative of its traffic block.
+fn apply(object: &mut Value, manifest: Value) {
+    match (object, manifest) {
+        (Value::Object(object), Value::Object(fields)) => {
+            for (key, value) in fields {
+                apply(object.entry(key).or_insert(Value::Null), value);
+            }
+            if let Some(traffic) = object.get("spec").and_then(|spec| spec.get("traffic")) {
+                let status = json!({ "traffic": traffic });
+                object.insert("status".into(), status);
+            }
+        }
+        (object, manifest) => *object = manifest,
     }
 }
 
@@ -87,7 +112,7 @@ fn route(given: &Value) -> Route {
         spec[key] = value.clone();
     }
     let canary = api::decode::decode(json!({
-        "metadata": {"name": "podinfo", "namespace": "test"},
+        "metadata": {"name": "podinfo", "namespace": "test", "annotations": given["annotations"]},
         "spec": spec,
     }))
     .unwrap();
@@ -103,6 +128,11 @@ fn route(given: &Value) -> Route {
     route.selector_label = given["selector"]
         .as_str()
         .map(|key| (key.to_owned(), "podinfo".to_owned()));
+    route.selector = Some(("app".into(), "podinfo".into()));
+    route.ingress_class = given["ingressClass"].as_str().map(str::to_owned);
+    if let Some(prefix) = given["ingressPrefix"].as_str() {
+        route.ingress_prefix = prefix.to_owned();
+    }
     route
 }
 

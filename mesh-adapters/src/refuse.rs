@@ -1,0 +1,75 @@
+//! Refuses what a mesh cannot do where leaving it out would judge or route wrongly.
+//!
+//! Settings whose absence harms nobody (time-outs, retries, headers …) are left out without a word, as in Flagger.
+
+use api::canary::service::StringMatch;
+
+use crate::{error::RenderError, route::Route};
+
+/// A mesh that cannot copy requests: the canary would be judged on no traffic.
+pub(crate) fn mirror(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    if !route.is_mirror_asked && !route.split.mirrored {
+        return Ok(());
+    }
+    Err(RenderError::unsupported(
+        "spec.analysis.mirror",
+        "true",
+        format!("{mesh} cannot copy requests to the canary; remove it"),
+    ))
+}
+
+/// A mesh that routes by weight alone: all users would be sent to the canary instead of those chosen.
+pub(crate) fn matches(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    if route.matches.is_empty() {
+        return Ok(());
+    }
+    Err(RenderError::unsupported(
+        "spec.analysis.match",
+        "given",
+        format!("{mesh} routes by weight alone and cannot choose users; remove it"),
+    ))
+}
+
+/// A header that chooses users.
+pub(crate) struct Header<'a> {
+    /// Where it is given.
+    pub(crate) field: String,
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// What it must be.
+    pub(crate) value: &'a StringMatch,
+}
+
+impl Header<'_> {
+    /// The mesh does not match like this.
+    pub(crate) fn unsupported(&self, mesh: &str, kinds: &str) -> RenderError {
+        let cure = format!("{mesh} matches headers by {kinds}");
+        RenderError::unsupported(self.field.as_str(), "given", cure)
+    }
+}
+
+/// The headers of all of `analysis.match`: for a mesh that takes one list of headers, all of which must match,
+/// and no other condition.
+pub(crate) fn headers<'a>(route: &'a Route, mesh: &str) -> Result<Vec<Header<'a>>, RenderError> {
+    let mut headers = Vec::new();
+    for (place, chosen) in route.matches.iter().enumerate() {
+        let field = format!("spec.analysis.match[{place}]");
+        if !chosen.query_params.is_empty()
+            || !chosen.source_labels.is_empty()
+            || chosen.headers.is_empty()
+        {
+            let cure = format!("{mesh} chooses users by headers alone; give headers only");
+            return Err(RenderError::unsupported(
+                field,
+                "without headers, or with more",
+                cure,
+            ));
+        }
+        headers.extend(chosen.headers.iter().map(|(name, value)| Header {
+            field: format!("{field}.headers[{name:?}]"),
+            name,
+            value,
+        }));
+    }
+    Ok(headers)
+}
