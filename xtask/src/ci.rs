@@ -196,24 +196,23 @@ fn docs() -> Result<String> {
 
 /// Runs seeds of the simulation; a failing one prints how to run it again.
 pub(crate) fn simulate(seed: u64, count: u64) -> Result<()> {
+    // With the whole workspace, as the tests are built, so that nothing is built twice.
     let mut test = command(
         "cargo",
         &[
             "test",
-            "--package",
-            "e2e",
+            "--workspace",
             "--quiet",
             "--test",
             "it",
             "--",
-            "simulation",
+            "simulation::",
             "--nocapture",
         ],
     );
-    run_command(
-        test.env("SLUICE_SEED", seed.to_string())
-            .env("SLUICE_SEEDS", count.to_string()),
-    )
+    test.env("SLUICE_SEED", seed.to_string())
+        .env("SLUICE_SEEDS", count.to_string());
+    run_command(&mut test)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::run::{command, root, run_command};
 use crate::setup;
@@ -82,15 +83,16 @@ struct Programs {
 }
 
 impl Programs {
+    /// Built with the whole workspace, as the tests are, so that nothing is built twice.
     fn build() -> Result<Self> {
-        let tests = built(&["test", "--package", "e2e", "--test", "it", "--no-run"])?;
-        let sluice = built(&["build", "--package", "cli"])?;
+        let tests = built("e2e", &["test", "--workspace", "--test", "it", "--no-run"])?;
+        let sluice = built("cli", &["build", "--workspace", "--bin", "sluice"])?;
         Ok(Self { tests, sluice })
     }
 }
 
-/// Builds, and gives the last executable that cargo names.
-fn built(args: &[&str]) -> Result<PathBuf> {
+/// Builds, and gives the executable of this package.
+fn built(package: &str, args: &[&str]) -> Result<PathBuf> {
     let mut build = command("cargo", args);
     build
         .args(["--quiet", "--message-format", "json"])
@@ -101,10 +103,17 @@ fn built(args: &[&str]) -> Result<PathBuf> {
         "cargo {args:?} ended with {}",
         done.status
     );
+    let is_ours = |told: &Value| {
+        let id = told
+            .get("package_id")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        id.contains(&format!("/{package}#"))
+    };
     String::from_utf8_lossy(&done.stdout)
         .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|told| told.get("executable")?.as_str().map(PathBuf::from))
-        .next_back()
-        .with_context(|| format!("cargo {args:?} named no executable"))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(is_ours)
+        .find_map(|told| told.get("executable")?.as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo {args:?} named no executable of {package}"))
 }
