@@ -114,7 +114,7 @@ fn one<V: Version>(
     route: &Route,
     name: String,
     headers: Vec<Value>,
-    targets: Vec<Value>,
+    targets: &[Value],
 ) -> Result<Map<String, Value>, RenderError> {
     let mut http = V::settings(route)?;
     http.insert("match".into(), matching(route, headers));
@@ -138,14 +138,14 @@ fn main_routes<V: Version>(route: &Route) -> Result<Vec<Value>, RenderError> {
     let both = targets::<V>(route, route.split.canary);
     if route.matches.is_empty() {
         return Ok(vec![
-            one::<V>(route, route.apex.clone(), Vec::new(), both)?.into(),
+            one::<V>(route, route.apex.clone(), Vec::new(), &both)?.into(),
         ]);
     }
     let named = |suffix: &str| format!("{}-{suffix}", route.apex);
-    let mut chosen = one::<V>(route, named("a"), headers(route)?, both)?;
+    let mut chosen = one::<V>(route, named("a"), headers(route)?, &both)?;
     chosen.insert("priority".into(), PRIORITY_CHOSEN.into());
-    let primary = vec![V::target(route.primary(), Weight::FULL)];
-    let mut rest = one::<V>(route, named("b"), Vec::new(), primary)?;
+    let primary = [V::target(route.primary(), Weight::FULL)];
+    let mut rest = one::<V>(route, named("b"), Vec::new(), &primary)?;
     rest.insert("priority".into(), PRIORITY_REST.into());
     Ok(vec![chosen.into(), rest.into()])
 }
@@ -153,7 +153,7 @@ fn main_routes<V: Version>(route: &Route) -> Result<Vec<Value>, RenderError> {
 /// The route to the canary alone, for load tests.
 fn canary_routes<V: Version>(route: &Route) -> Result<Vec<Value>, RenderError> {
     let targets = targets::<V>(route, Weight::FULL);
-    let only = one::<V>(route, route.canary(), Vec::new(), targets)?;
+    let only = one::<V>(route, route.canary(), Vec::new(), &targets)?;
     Ok(vec![only.into()])
 }
 

@@ -32,7 +32,7 @@ fn object(route: &Route) -> ObjectRef {
 }
 
 /// One backend. The header tells Linkerd, when it runs beside Contour, which Service was chosen.
-fn service(route: &Route, name: String, weight: Weight) -> Value {
+fn service(route: &Route, name: &str, weight: Weight) -> Value {
     let port = route.service.port;
     let host = format!("{name}.{}.svc.cluster.local:{port}", route.namespace);
     json!({
@@ -64,8 +64,8 @@ fn rule(route: &Route, conditions: Vec<Value>, canary: Weight) -> Value {
         rule.insert("retryPolicy".into(), policy.into());
     }
     let services = vec![
-        service(route, route.primary(), canary.rest()),
-        service(route, route.canary(), canary),
+        service(route, &route.primary(), canary.rest()),
+        service(route, &route.canary(), canary),
     ];
     rule.insert("services".into(), services.into());
     rule.into()

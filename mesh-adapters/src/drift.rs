@@ -5,7 +5,7 @@
 //! is not wanted any more is a difference, too.
 
 use rollout::Split;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     adapter::Adapter,
@@ -73,11 +73,6 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
                 &["timeoutPolicy", "retryPolicy"],
             );
         }
-        Some("Ingress") => own(
-            &mut wanted,
-            "/spec",
-            &["defaultBackend", "ingressClassName", "tls"],
-        ),
         Some("RouteTable") => {
             own_each(&mut wanted, "/spec/routes", "", &["matchers"]);
             let destinations = "/spec/routes/0/routeAction/multi/destinations";
@@ -94,7 +89,48 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
         }
         Some(_) | None => {}
     }
-    live.is_none_or(|live| !covers(&wanted, live))
+    live.is_none_or(|live| !covers(&wanted, live) || !is_copied(&wanted, live))
+}
+
+/// True when what is copied from a user's object is the same to the last field: there an empty object can be a
+/// choice, and a field less a change.
+fn is_copied(wanted: &Manifest, live: &Value) -> bool {
+    let copied: &[&str] = match wanted.get("kind").and_then(Value::as_str) {
+        Some("Ingress") => &["/spec"],
+        Some("ApisixRoute") => &["/spec/http/0/match", "/spec/http/0/plugins"],
+        Some("Upstream") => &["/spec/loadBalancerConfig", "/spec/sslConfig"],
+        Some(_) | None => &[],
+    };
+    copied.iter().all(
+        |pointer| match (wanted.pointer(pointer), live.pointer(pointer)) {
+            (Some(wanted), Some(live)) => is_same(wanted, live),
+            (Some(_) | None, Some(_) | None) => true,
+        },
+    )
+}
+
+/// True when both are the same; null is the same as nothing.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let within = |this: &Map<String, Value>, that: &Map<String, Value>| {
+                this.iter().all(|(key, value)| {
+                    let there = that.get(key).unwrap_or(&Value::Null);
+                    is_same(value, there)
+                })
+            };
+            within(one, other) && within(other, one)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
+        }
+        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
+        (one, other) => one == other,
+    }
 }
 
 /// Marks fields of the object at `pointer` as ours: a live value where we want none is a difference.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// An object as JSON. What `render` gives is a server-side apply payload.
 pub type Manifest = Value;
@@ -51,12 +51,12 @@ impl Kind {
         metadata: Map<String, Value>,
         spec: impl Into<Value>,
     ) -> Manifest {
-        json!({
-            "apiVersion": self.api_version,
-            "kind": self.kind,
-            "metadata": metadata,
-            "spec": spec.into(),
-        })
+        let mut manifest = Map::new();
+        manifest.insert("apiVersion".into(), self.api_version.into());
+        manifest.insert("kind".into(), self.kind.into());
+        manifest.insert("metadata".into(), metadata.into());
+        manifest.insert("spec".into(), spec.into());
+        manifest.into()
     }
 }
 

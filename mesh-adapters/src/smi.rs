@@ -73,7 +73,7 @@ impl Smi {
         self.kind.named(&route.namespace, route.apex.as_str())
     }
 
-    fn backend(&self, service: String, weight: Weight) -> Value {
+    fn backend(&self, service: &str, weight: Weight) -> Value {
         let weight = if self.is_weight_text {
             Value::from(weight.to_string())
         } else {
@@ -101,8 +101,8 @@ impl Adapter for Smi {
         let spec = json!({
             "service": root,
             "backends": [
-                self.backend(route.canary(), route.split.canary),
-                self.backend(route.primary(), route.split.primary()),
+                self.backend(&route.canary(), route.split.canary),
+                self.backend(&route.primary(), route.split.primary()),
             ],
         });
         Ok(vec![self.kind.manifest(metadata, spec)])

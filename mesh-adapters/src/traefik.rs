@@ -30,7 +30,7 @@ fn object(route: &Route) -> ObjectRef {
     TRAEFIK_SERVICE.named(&route.namespace, route.apex.as_str())
 }
 
-fn service(route: &Route, name: String, weight: Weight) -> Value {
+fn service(route: &Route, name: &str, weight: Weight) -> Value {
     json!({
         "name": name,
         "namespace": route.namespace,
@@ -47,10 +47,10 @@ impl Adapter for Traefik {
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Traefik")?;
         refuse::matches(route, "Traefik")?;
-        let mut services = vec![service(route, route.primary(), route.split.primary())];
+        let mut services = vec![service(route, &route.primary(), route.split.primary())];
         // A canary that rests has no endpoints, and Traefik complains of a listed Service without any.
         if !route.split.canary.is_zero() {
-            services.push(service(route, route.canary(), route.split.canary));
+            services.push(service(route, &route.canary(), route.split.canary));
         }
         let metadata = metadata::apex(route, live.at(&object(route)));
         let spec = json!({"weighted": {"services": services}});

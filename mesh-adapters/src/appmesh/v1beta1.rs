@@ -85,7 +85,7 @@ fn virtual_service(
     mesh: &str,
     name: &str,
     annotations: Vec<(String, Value)>,
-    routes: Vec<Value>,
+    routes: &[Value],
 ) -> Manifest {
     let spec = json!({
         "meshName": mesh,
@@ -121,8 +121,8 @@ impl Adapter for AppMesh {
             virtual_node(route, live, mesh, apex, primary),
             virtual_node(route, live, mesh, primary, primary),
             virtual_node(route, live, mesh, canary, canary),
-            virtual_service(route, live, mesh, apex, gateway, main),
-            virtual_service(route, live, mesh, canary, Vec::new(), fixed),
+            virtual_service(route, live, mesh, apex, gateway, &main),
+            virtual_service(route, live, mesh, canary, Vec::new(), &fixed),
         ])
     }
 

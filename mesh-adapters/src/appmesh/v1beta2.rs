@@ -127,7 +127,7 @@ fn virtual_node(
     Ok(node(route, live, &NODE, name, spec))
 }
 
-fn virtual_router(route: &Route, live: &Live, name: &str, routes: Vec<Value>) -> Manifest {
+fn virtual_router(route: &Route, live: &Live, name: &str, routes: &[Value]) -> Manifest {
     let spec = json!({
         "listeners": [{"portMapping": port_mapping(route)}],
         "routes": routes,
@@ -162,8 +162,8 @@ impl Adapter for AppMeshV1Beta2 {
         Ok(vec![
             virtual_node(route, live, primary, route.primary_pods())?,
             virtual_node(route, live, canary, route.canary_pods())?,
-            virtual_router(route, live, apex, main_routes::<Self>(route)?),
-            virtual_router(route, live, canary, canary_routes::<Self>(route)?),
+            virtual_router(route, live, apex, &main_routes::<Self>(route)?),
+            virtual_router(route, live, canary, &canary_routes::<Self>(route)?),
             virtual_service(route, live, apex, gateway_annotations(route)),
             virtual_service(route, live, canary, Vec::new()),
         ])

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{no_backend, objects, path_lists, rename, source};
 use crate::{
     adapter::Adapter,
+    drift,
     error::{ReadError, RenderError},
     metadata,
     object::{Live, Manifest, ObjectRef},
@@ -144,5 +145,13 @@ impl Adapter for Nginx {
                 Err(seen::no_rule(&pair.ours, &route.primary(), &route.canary()))
             }
         }
+    }
+
+    fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
+        // A weight from before users were chosen is no weight that chosen users can have.
+        let is_whole = |split: &Split| split.canary.is_zero() || split.canary == Weight::FULL;
+        let split = self.seen(route, live).ok();
+        let split = split.filter(|split| route.matches.is_empty() || is_whole(split));
+        drift::has_drifted(self, route, live, split)
     }
 }

@@ -6,7 +6,7 @@
 use std::{fs, path::Path};
 
 use goyaml::Limits;
-use mesh_adapters::{Live, Manifest, Owner, Route, Split, Weight, adapter};
+use mesh_adapters::{Adapter, Live, Manifest, Owner, Route, Split, Weight, adapter, differs};
 use serde_json::{Value, json};
 
 #[test]
@@ -28,16 +28,8 @@ fn check(path: &Path, wrong: &mut Vec<String>) {
     let text = fs::read_to_string(path).unwrap();
     let mut documents = goyaml::parse_json(&text, &Limits::default()).unwrap();
     let given = documents.remove(0);
-    let route = route(&given);
-    let provider = given["canary"]["provider"].as_str().unwrap();
-    let adapter = adapter(provider).unwrap();
-    let live: Live = given["live"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
-    let rendered = match adapter.render(&route, &live) {
+    let case = Case::of(&given);
+    let rendered = match case.adapter.render(&case.route, &case.live) {
         Ok(manifests) => manifests,
         Err(error) => vec![json!({"error": error.to_string()})],
     };
@@ -47,40 +39,84 @@ fn check(path: &Path, wrong: &mut Vec<String>) {
         }
         wrong.push(format!("{}: {rendered:#?}", path.display()));
     }
-    if rendered
-        .iter()
-        .all(|manifest| manifest.get("error").is_none())
-    {
-        let mut now = live.clone();
-        for manifest in rendered {
-            let mut object = live.of(&manifest).cloned().unwrap_or_default();
+    if rendered.iter().all(|one| one.get("error").is_none()) {
+        case.check_back(&path.display().to_string());
+    }
+}
+
+/// What a file gives.
+pub(crate) struct Case {
+    pub(crate) route: Route,
+    pub(crate) adapter: &'static dyn Adapter,
+    /// What was there before.
+    pub(crate) live: Live,
+}
+
+impl Case {
+    fn of(given: &Value) -> Self {
+        let live = given["live"].as_array().into_iter().flatten().cloned();
+        Self {
+            route: route(given),
+            adapter: adapter(given["canary"]["provider"].as_str().unwrap()).unwrap(),
+            live: live.collect(),
+        }
+    }
+
+    /// The case of `testdata/<name>.yaml`.
+    pub(crate) fn load(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.yaml"));
+        let text = fs::read_to_string(path).unwrap();
+        Self::of(&goyaml::parse_json(&text, &Limits::default()).unwrap()[0])
+    }
+
+    /// What is there after all was written, each object changed.
+    pub(crate) fn written(&self, change: impl Fn(&mut Value)) -> Live {
+        let mut now = self.live.clone();
+        for manifest in self.adapter.render(&self.route, &self.live).unwrap() {
+            let mut object = self.live.of(&manifest).cloned().unwrap_or_default();
             apply(&mut object, manifest);
+            change(&mut object);
             now.put(object);
         }
-        let at = path.display();
-        assert_eq!(adapter.seen(&route, &now), Ok(route.split), "{at}");
-        assert_eq!(adapter.has_drifted(&route, &now), Ok(false), "{at}");
-        let named = adapter.objects(&route);
-        assert!(
-            adapter
-                .render(&route, &now)
-                .unwrap()
-                .iter()
-                .all(|manifest| {
-                    named.iter().any(|one| {
-                        one.kind == manifest["kind"] && one.name == manifest["metadata"]["name"]
-                    })
-                }),
-            "{at}: an object is not named"
-        );
+        now
+    }
+
+    /// What was written reads as it was meant.
+    fn check_back(&self, at: &str) {
+        let Self { route, adapter, .. } = self;
+        let now = self.written(|_| {});
+        assert_eq!(adapter.seen(route, &now), Ok(route.split), "{at}");
+        assert_eq!(adapter.has_drifted(route, &now), Ok(false), "{at}");
+        let named = adapter.objects(route);
+        for manifest in adapter.render(route, &now).unwrap() {
+            assert!(!differs(&manifest, now.of(&manifest)), "{at}");
+            assert!(
+                named
+                    .iter()
+                    .any(|one| one.kind == manifest["kind"]
+                        && one.name == manifest["metadata"]["name"]),
+                "{at}: an object is not named"
+            );
+        }
         let elsewhere = Route {
             split: Split::to_canary(Weight::FULL),
-            ..route
+            ..route.clone()
         };
         assert_eq!(
             adapter.has_drifted(&elsewhere, &now),
             Ok(false),
-            "weights are no drift"
+            "{at}: weights are no drift"
+        );
+        // The next write brings the weights wanted, from wherever it starts.
+        let wanted = adapter.render(&elsewhere, &now).unwrap();
+        let moved = now.clone();
+        let is_same = wanted
+            .iter()
+            .all(|manifest| !differs(manifest, moved.of(manifest)));
+        assert_eq!(
+            is_same,
+            route.split == elsewhere.split || named.is_empty(),
+            "{at}: a new weight is not written"
         );
     }
 }

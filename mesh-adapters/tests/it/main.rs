@@ -12,3 +12,4 @@
 
 mod golden;
 mod live;
+mod meshes;
