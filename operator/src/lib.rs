@@ -21,6 +21,7 @@ pub mod gitops;
 mod json;
 pub mod lease;
 pub mod metrics;
+mod outbound;
 pub mod queue;
 pub mod runtime;
 pub mod settings;

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::gitops::{self, GitOpsError};
 use crate::lease::{Elector, LeaseError};
 use crate::metrics::Metrics;
+use crate::outbound::WithCluster;
 use crate::queue::Queue;
 use crate::settings::Settings;
 use crate::world::key::Key;
@@ -62,6 +63,10 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
     let alerts = alert::sockets(&settings);
+    let outbound = Arc::new(WithCluster {
+        outside: outbound,
+        client: client.clone(),
+    });
     let ways = Ways { outbound, alerts };
     run_through(settings, client, clock, ways, shutdown).await
 }
