@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::api::{ApiResource, DynamicObject, ObjectMeta};
-use rollout::spec::TargetKind;
+use rollout::spec::{Autoscaler, TargetKind};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -158,6 +158,18 @@ impl Caches {
             );
             store
         }))
+    }
+
+    /// An autoscaler of a kind that the spec may name.
+    pub fn scaler(self: &Arc<Self>, of: &Autoscaler, key: &Key) -> Known<ScalerSeen> {
+        if of.kind != kind::SCALED_OBJECT {
+            return self.scalers().get(key);
+        }
+        match self.raw(&kind::scaled_object()).get(key) {
+            Known::Present(seen) => Known::Present(ScalerSeen::of_scaled_object(&seen.value())),
+            Known::Absent => Known::Absent,
+            Known::Unread(why) => Known::Unread(why),
+        }
     }
 
     /// HorizontalPodAutoscalers.

@@ -5,7 +5,7 @@ use crate::message::{Field, Severity};
 use expect_test::{Expect, expect};
 use serde_json::json;
 
-fn provider(spec: Value) -> AlertProvider {
+fn provider(spec: &Value) -> AlertProvider {
     let object = json!({"metadata": {"name": "on-call", "namespace": "test"}, "spec": spec});
     serde_json::from_value(object).unwrap()
 }
@@ -15,7 +15,7 @@ fn content(entries: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
     entries.iter().map(entry).collect()
 }
 
-fn check(spec: Value, severity: Severity, expected: &Expect) {
+fn check(spec: &Value, severity: Severity, expected: &Expect) {
     let secret = content(&[
         ("address", "https://hooks.test/T0/B0?k=v\n"),
         ("token", "xoxb-1"),
@@ -47,7 +47,7 @@ fn check(spec: Value, severity: Severity, expected: &Expect) {
 #[test]
 fn slack() {
     check(
-        json!({"type": "slack", "secretRef": {"name": "hook"}, "channel": "ops", "proxy": "http://proxy:3128"}),
+        &json!({"type": "slack", "secretRef": {"name": "hook"}, "channel": "ops", "proxy": "http://proxy:3128"}),
         Severity::Error,
         &expect![[r#"
             https://hooks.test/T0/B0?k=v xoxb-1 http://proxy:3128
@@ -86,7 +86,7 @@ fn slack() {
 #[test]
 fn defaults_and_calm() {
     check(
-        json!({"type": "slack", "address": "https://hooks.test/a", "username": ""}),
+        &json!({"type": "slack", "address": "https://hooks.test/a", "username": ""}),
         Severity::Warn,
         &expect![[r#"
             https://hooks.test/a - -
@@ -125,7 +125,7 @@ fn defaults_and_calm() {
 #[test]
 fn discord() {
     check(
-        json!({"type": "discord", "secretRef": {"name": "hook"}}),
+        &json!({"type": "discord", "secretRef": {"name": "hook"}}),
         Severity::Info,
         &expect![[r#"
             https://hooks.test/T0/B0/slack?k=v - -
@@ -177,7 +177,7 @@ fn discord() {
 #[test]
 fn rocket() {
     check(
-        json!({"type": "rocket", "address": "https://r.test/hooks/1"}),
+        &json!({"type": "rocket", "address": "https://r.test/hooks/1"}),
         Severity::Error,
         &expect![[r##"
             https://r.test/hooks/1 - -
@@ -216,7 +216,7 @@ fn rocket() {
 #[test]
 fn msteams() {
     check(
-        json!({"type": "msteams", "secretRef": {"name": "hook"}}),
+        &json!({"type": "msteams", "secretRef": {"name": "hook"}}),
         Severity::Info,
         &expect![[r#"
             https://hooks.test/T0/B0?k=v - -
@@ -249,7 +249,7 @@ fn msteams() {
 #[test]
 fn gchat() {
     check(
-        json!({"type": "gchat", "address": "https://chat.test/v1"}),
+        &json!({"type": "gchat", "address": "https://chat.test/v1"}),
         Severity::Error,
         &expect![[r#"
             https://chat.test/v1 - -
@@ -338,7 +338,7 @@ fn what_will_not_do_is_named_without_its_value() {
             "key \"address\" of Secret \"hook\" is not",
         ),
     ] {
-        let Err(error) = Receiver::read(&provider(spec.clone()), secret.as_ref()) else {
+        let Err(error) = Receiver::read(&provider(&spec), secret.as_ref()) else {
             panic!("{spec} is taken");
         };
         let told = error.to_string();

@@ -140,9 +140,14 @@ async fn carry_out(
             workload::scale_primary(ctx, subject, *replicas_min).await
         }
         Action::PrimaryScaler { update } => scaler::ensure(ctx, subject, *update).await,
-        // Only KEDA's ScaledObject is paused, and that kind is refused before (see `subject.rs`).
-        Action::PauseScaler | Action::ResumeScaler => Ok(()),
-        Action::Promote { snapshot } => workload::promote(ctx, subject, snapshot).await,
+        Action::PauseScaler => scaler::pause(ctx, subject, true).await,
+        Action::ResumeScaler => scaler::pause(ctx, subject, false).await,
+        Action::Promote { snapshot } => {
+            // The primary's autoscaler takes over the target's settings with its template. It goes
+            // first: once the template is copied, this action does not come again.
+            scaler::ensure(ctx, subject, true).await?;
+            workload::promote(ctx, subject, snapshot).await
+        }
         Action::RevertTarget => finalizer::revert_target(ctx, subject).await,
         Action::RevertApex => finalizer::revert_apex(ctx, subject).await,
         Action::RevertRoutes => finalizer::revert_routes(ctx, subject).await,

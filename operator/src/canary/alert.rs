@@ -3,7 +3,7 @@
 //! A round never waits for a chat service: its alerts go into one of a few short queues, each
 //! with a task of its own, so that the order of one canary's alerts holds and a receiver that
 //! hangs holds up few others. A round that is repeated, because a write after the alert
-//! failed, does not alert again.
+//! failed, does not alert again; a crash at that moment may lose or repeat one.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -148,20 +148,18 @@ pub(super) async fn send(ctx: &Context, subject: &Subject, next: &Decision, said
     }
 }
 
-/// Starts the tasks that send; they end with `ended`.
+/// Starts the tasks that send; they end after `ended`, when nothing waits.
 pub fn start(ctx: &Arc<Context>, ended: &CancellationToken) {
     for place in 0..LANES {
         let (ctx, ended) = (Arc::clone(ctx), ended.clone());
-        ctx.tasks.clone().spawn(async move {
-            tokio::select! {
-                () = work(&ctx, place) => {}
-                () = ended.cancelled() => {}
-            }
-        });
+        ctx.tasks
+            .clone()
+            .spawn(async move { work(&ctx, place, &ended).await });
     }
 }
 
-async fn work(ctx: &Context, place: usize) {
+/// Sends what waits; at the end too, for the next leader does not know of it.
+async fn work(ctx: &Context, place: usize, ended: &CancellationToken) {
     let Some(lane) = ctx.alerts.lanes.get(place) else {
         return;
     };
@@ -169,7 +167,10 @@ async fn work(ctx: &Context, place: usize) {
         let next = lock(&lane.waiting).pop_front();
         match next {
             Some(job) => deliver(ctx, &job).await,
-            None => lane.came.notified().await,
+            None => tokio::select! {
+                () = lane.came.notified() => {}
+                () = ended.cancelled() => return,
+            },
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod autoscaler;
 pub mod config;
 pub mod copy;
 pub mod primary;
+pub mod scaled_object;
 pub mod service;
 pub mod zero;
 

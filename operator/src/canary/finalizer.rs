@@ -9,7 +9,7 @@ use super::Context;
 use super::act::ActError;
 use super::act::reverting::{change, replicas_from_zero, rest, restore};
 use super::build::service::{Plan, Role, repair};
-use super::build::{LAST_APPLIED, zero};
+use super::build::{LAST_APPLIED, scaled_object, zero};
 use super::observe::FINALIZER;
 use super::subject::Subject;
 use crate::json::{list_at, str_at};
@@ -134,6 +134,7 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
         wake(ctx, &target).await?;
     }
     let replicas_of = |key: &Key| ctx.caches.deployments.read(key, |seen| seen.replicas);
+    resume(ctx, key, value).await?;
     let is_deployment = str_at(value, "/spec/targetRef/kind") == TargetKind::Deployment.as_str();
     if is_deployment && replicas_of(&target) == Some(0) {
         let primary = key.sibling(&super::build::primary_name(&target.name));
@@ -152,6 +153,22 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
     let version = str_at(value, "/metadata/resourceVersion");
     let patch = json!({"metadata": {"finalizers": rest, "resourceVersion": version}});
     ctx.writer.merge(&kind::canary(), key, &patch).await?;
+    Ok(())
+}
+
+/// A ScaledObject that keeps the target at rest lets it go.
+async fn resume(ctx: &Context, canary: &Key, value: &Value) -> Result<(), ActError> {
+    if str_at(value, "/spec/autoscalerRef/kind") != kind::SCALED_OBJECT {
+        return Ok(());
+    }
+    let key = canary.sibling(str_at(value, "/spec/autoscalerRef/name"));
+    let found = ctx.writer.get(&kind::scaled_object(), &key).await?;
+    if found.as_ref().is_some_and(scaled_object::is_paused) {
+        let patch = scaled_object::pause(false);
+        ctx.writer
+            .merge(&kind::scaled_object(), &key, &patch)
+            .await?;
+    }
     Ok(())
 }
 

@@ -94,7 +94,7 @@ fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
         objects.push((service.clone(), subject.key.sibling(&name)));
     }
     if let Some(scaler) = &subject.spec.autoscaler {
-        let id = kind::id(&kind::autoscaler());
+        let id = kind::id(&kind::of_scaler(&scaler.kind));
         objects.push((id.clone(), subject.key.sibling(&scaler.name)));
         objects.push((id, subject.key.sibling(&format!("{}-primary", scaler.name))));
     }
@@ -194,12 +194,16 @@ fn strategy_fault(subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
 
 fn scaler_fault(ctx: &Context, subject: &Subject) -> Option<String> {
     let scaler = subject.spec.autoscaler.as_ref()?;
-    match ctx.caches.scalers().get(&subject.key.sibling(&scaler.name)) {
+    match ctx
+        .caches
+        .scaler(scaler, &subject.key.sibling(&scaler.name))
+    {
         Known::Absent => Some(format!(
-            "canary {}: spec.autoscalerRef.name is {:?}: there is no such HorizontalPodAutoscaler; create it or remove the reference",
-            subject.key, scaler.name
+            "canary {}: spec.autoscalerRef.name is {:?}: there is no such {}; create it or remove the reference",
+            subject.key, scaler.name, scaler.kind
         )),
-        Known::Unread(_) | Known::Present(_) => None,
+        Known::Unread(Some(why)) => Some(format!("failed to watch {}: {why}", scaler.kind)),
+        Known::Unread(None) | Known::Present(_) => None,
     }
 }
 
@@ -307,7 +311,7 @@ fn drift(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> BTreeSet<Part
     }
     if let Some(scaler) = &subject.spec.autoscaler {
         let key = subject.key.sibling(&format!("{}-primary", scaler.name));
-        if ctx.caches.scalers().get(&key) == Known::Absent {
+        if ctx.caches.scaler(scaler, &key) == Known::Absent {
             drift.insert(Part::PrimaryScaler);
         }
     }

@@ -149,7 +149,6 @@ fn subject(
         // Only Deployments have replicas to scale.
         spec.autoscaler = None;
     }
-    supported(key, &spec)?;
     let adapter = mesh_adapters::adapter(&spec.provider).map_err(|error| Stall {
         reason: "UnsupportedProvider",
         message: format!("canary {key}: {error}"),
@@ -178,22 +177,6 @@ fn subject(
             reason: "InvalidSpec",
             message: format!("canary {key}: {error}"),
         }),
-    }
-}
-
-fn supported(key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
-    match &spec.autoscaler {
-        Some(scaler) if scaler.kind != "HorizontalPodAutoscaler" => {
-            let message = format!(
-                "canary {key}: spec.autoscalerRef.kind is {:?}, which is not supported yet; use \"HorizontalPodAutoscaler\"",
-                scaler.kind
-            );
-            Err(Stall {
-                reason: "UnsupportedAutoscaler",
-                message,
-            })
-        }
-        Some(_) | None => Ok(()),
     }
 }
 

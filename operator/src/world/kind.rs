@@ -46,9 +46,21 @@ pub fn daemon_set() -> ApiResource {
     resource("apps", "v1", "DaemonSet", "daemonsets")
 }
 
+/// The kind of KEDA's autoscalers.
+pub const SCALED_OBJECT: &str = "ScaledObject";
+
 /// keda.sh ScaledObject.
 pub fn scaled_object() -> ApiResource {
-    resource("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
+    resource("keda.sh", "v1alpha1", SCALED_OBJECT, "scaledobjects")
+}
+
+/// The kind of an autoscaler that a spec names.
+pub fn of_scaler(kind: &str) -> ApiResource {
+    if kind == SCALED_OBJECT {
+        scaled_object()
+    } else {
+        autoscaler()
+    }
 }
 
 /// apps Deployment.

@@ -4,6 +4,7 @@ use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
 use super::packed::Packed;
+use crate::canary::build::scaled_object;
 use crate::canary::build::service::{metadata_digest, wiring};
 use crate::digest;
 use crate::json::int_at;
@@ -37,13 +38,15 @@ impl ServiceSeen {
     }
 }
 
-/// A HorizontalPodAutoscaler.
+/// A HorizontalPodAutoscaler, or a ScaledObject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScalerSeen {
-    /// `spec.minReplicas`.
+    /// `spec.minReplicas`, or `spec.minReplicaCount`.
     pub replicas_min: Option<u32>,
     /// Digest of `spec`.
     pub spec: u64,
+    /// Whether it is paused at no replicas (KEDA).
+    pub is_paused: bool,
 }
 
 impl ScalerSeen {
@@ -57,6 +60,17 @@ impl ScalerSeen {
                 .get("spec")
                 .map(digest::short)
                 .unwrap_or_default(),
+            is_paused: false,
+        }
+    }
+
+    /// What is needed of a ScaledObject.
+    pub fn of_scaled_object(object: &Value) -> Self {
+        Self {
+            replicas_min: int_at(object, "/spec/minReplicaCount")
+                .and_then(|count| u32::try_from(count).ok()),
+            spec: object.get("spec").map(digest::short).unwrap_or_default(),
+            is_paused: scaled_object::is_paused(object),
         }
     }
 }

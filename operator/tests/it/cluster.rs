@@ -10,14 +10,14 @@ use apiserver::{ApiServer, LoggedRequest, Verb};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Service};
 use kube::api::{Api, Patch, PatchParams};
-use operator::{Args, Clock, RunError, Settings};
+use operator::{Args, Clock, RunError, Settings, Ways};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::outbound::Scripted;
+use crate::outbound::{Chat, Scripted};
 
 /// The user under which the operator's requests are logged.
 pub(crate) const OPERATOR: &str = "operator";
@@ -28,6 +28,7 @@ pub(crate) struct Cluster {
     pub(crate) server: ApiServer,
     pub(crate) client: kube::Client,
     pub(crate) outbound: Arc<Scripted>,
+    pub(crate) chat: Arc<Chat>,
     clock: sandbox::Clock,
     running: Option<(CancellationToken, JoinHandle<Result<(), RunError>>)>,
     sandbox: Sandbox,
@@ -97,6 +98,7 @@ impl Cluster {
             clock: sandbox.clock(),
             server,
             outbound: Arc::default(),
+            chat: Arc::default(),
             running: None,
             sandbox,
         };
@@ -139,13 +141,11 @@ impl Cluster {
         let stop = CancellationToken::new();
         let clock = Clock::starting_at(self.clock.now());
         let client = self.server.client_as(OPERATOR, "test");
-        let run = operator::run(
-            settings,
-            client,
-            clock,
-            Arc::clone(&self.outbound) as _,
-            stop.clone(),
-        );
+        let ways = Ways {
+            outbound: Arc::clone(&self.outbound) as _,
+            alerts: Arc::clone(&self.chat) as _,
+        };
+        let run = operator::run_through(settings, client, clock, ways, stop.clone());
         (stop, tokio::spawn(run))
     }
 
@@ -159,6 +159,11 @@ impl Cluster {
     /// Runs a new version in `podinfo`'s Deployment.
     pub(crate) async fn release(&self, version: &str) {
         let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": format!("podinfo:{version}")}]}}}});
+        self.change_deployment(&patch).await;
+    }
+
+    /// Merges a patch into `podinfo`'s Deployment.
+    pub(crate) async fn change_deployment(&self, patch: &Value) {
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), "test");
         deployments
             .patch("podinfo", &PatchParams::default(), &Patch::Strategic(patch))

@@ -1,6 +1,8 @@
 //! The operator against an API server and controllers in the process, on paused time.
 
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod golden;
@@ -10,5 +12,7 @@ mod isolation;
 mod lease;
 #[cfg(test)]
 mod outbound;
+#[cfg(test)]
+mod targets;
 #[cfg(test)]
 mod trouble;

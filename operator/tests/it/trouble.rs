@@ -11,9 +11,18 @@ use serde_json::json;
 use crate::cluster::{Cluster, OPERATOR};
 
 /// Fails the first write of each kind, name and verb with one fault.
-struct EachWriteOnce {
+pub(crate) struct EachWriteOnce {
     fault: Fault,
     failed: Mutex<HashSet<String>>,
+}
+
+impl EachWriteOnce {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self {
+            fault,
+            failed: Mutex::default(),
+        }
+    }
 }
 
 impl Faults for EachWriteOnce {
@@ -33,10 +42,9 @@ impl Faults for EachWriteOnce {
 
 async fn check(fault: Fault) {
     let mut cluster = Cluster::new().await;
-    cluster.server.set_faults(Arc::new(EachWriteOnce {
-        fault,
-        failed: Mutex::default(),
-    }));
+    cluster
+        .server
+        .set_faults(Arc::new(EachWriteOnce::new(fault)));
     cluster
         .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
         .await;
@@ -144,16 +152,7 @@ async fn a_broken_release_rolls_back_at_its_deadline() {
     let cluster = Cluster::with_podinfo(&json!({}), &json!({})).await;
     cluster.until_phase(CanaryPhase::Initialized).await;
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {"sandbox.sluice.dev/ready": "never"}}}}});
-    let deployments: kube::Api<k8s_openapi::api::apps::v1::Deployment> =
-        kube::Api::namespaced(cluster.client.clone(), "test");
-    deployments
-        .patch(
-            "podinfo",
-            &Default::default(),
-            &kube::api::Patch::Strategic(patch),
-        )
-        .await
-        .unwrap();
+    cluster.change_deployment(&patch).await;
     cluster.until_phase(CanaryPhase::Failed).await;
     assert_eq!(
         (

@@ -154,7 +154,10 @@ pub(in crate::canary) fn replicas_from_zero(ctx: &Context, subject: &Subject) ->
             Known::Present(primary) => primary.replicas.max(1),
             Known::Absent | Known::Unread(_) => 1,
         },
-        Some(scaler) => match ctx.caches.scalers().get(&subject.key.sibling(&scaler.name)) {
+        Some(scaler) => match ctx
+            .caches
+            .scaler(scaler, &subject.key.sibling(&scaler.name))
+        {
             Known::Present(seen) => seen.replicas_min.unwrap_or(1).max(1),
             Known::Absent | Known::Unread(_) => 1,
         },

@@ -1,6 +1,6 @@
 //! Builds the primary's HorizontalPodAutoscaler from the target's.
 //!
-//! KEDA's ScaledObject is not built here.
+//! KEDA's ScaledObject is in `scaled_object.rs`.
 
 use api::canary::AutoscalerRef;
 use serde_json::{Map, Value, json};

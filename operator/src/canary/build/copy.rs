@@ -178,7 +178,12 @@ mod tests {
         };
         let canary = plan("podinfo-canary", None);
         let mut live = create(&target(), &canary);
-        check(&live, &expect![[r#""#]]);
+        check(
+            &live,
+            &expect![[r#"
+            {"annotations":{"note":"n"},"labels":{"app":"podinfo","team/a":"b"},"name":"podinfo-canary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+            {"ports":[{"name":"http","port":80,"targetPort":9898}],"selector":{"app":"podinfo-2"},"trafficDistribution":"PreferClose","type":"NodePort"}"#]],
+        );
         live["spec"]["clusterIP"] = json!("10.0.0.9");
         live["spec"]["clusterIPs"] = json!(["10.0.0.9"]);
         live["spec"]["ports"][0]["nodePort"] = json!(30009);
@@ -186,13 +191,17 @@ mod tests {
         live["spec"]["selector"] = json!({"app": "old"});
         check(
             &follow(&target(), &live, &canary).unwrap(),
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"annotations":{"note":"n"},"labels":{"app":"podinfo","team/a":"b"},"name":"podinfo-canary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+                {"clusterIP":"10.0.0.9","clusterIPs":["10.0.0.9"],"ports":[{"name":"http","nodePort":30009,"port":80,"targetPort":9898}],"selector":{"app":"podinfo-2"},"trafficDistribution":"PreferClose","type":"NodePort"}"#]],
         );
         let primary = plan("podinfo-primary", Some("digest"));
         live["metadata"]["name"] = json!("podinfo-primary");
         check(
             &promote(&target(), &live, &primary, &["team".into()]),
-            &expect![[r#""#]],
+            &expect![[r#"
+                {"annotations":{"sluice.dev/revision":"digest"},"labels":{"team/a":"b"},"name":"podinfo-primary","namespace":"test","ownerReferences":[{"apiVersion":"flagger.app/v1beta1","blockOwnerDeletion":true,"controller":true,"kind":"Canary","name":"podinfo","uid":"u1"}]}
+                {"clusterIP":"10.0.0.9","clusterIPs":["10.0.0.9"],"ports":[{"name":"http","nodePort":30009,"port":80,"targetPort":9898}],"selector":{"app":"podinfo-2"},"trafficDistribution":"PreferClose","type":"NodePort"}"#]],
         );
     }
 

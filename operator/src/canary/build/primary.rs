@@ -320,7 +320,7 @@ mod tests {
         };
         let built = create(&target, &plan);
         assert_eq!(built["kind"], "DaemonSet");
-        expect![[r#""#]].assert_eq(&built["spec"].to_string());
+        expect![[r#"{"minReadySeconds":3,"selector":{"matchLabels":{"app":"agent-primary"}},"template":{"metadata":{"annotations":{"flagger-id":"id-1"},"labels":{"app":"agent-primary"}},"spec":{"nodeSelector":{"a":"b"},"topologySpreadConstraints":[{"labelSelector":{"matchLabels":{"app":"agent-primary"}}}]}},"updateStrategy":{"type":"RollingUpdate"}}"#]].assert_eq(&built["spec"].to_string());
         let again = promote(&target, &built, &plan);
         assert_eq!(again["spec"], built["spec"]);
     }
