@@ -57,10 +57,16 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
         Some("HTTPRoute") => {
             own(&mut wanted, "/spec", &["hostnames"]);
             own_each(&mut wanted, "/spec/rules", "", &HTTP_ROUTE_RULE);
+            for rule in elements(&mut wanted, "/spec/rules") {
+                own_each(rule, "/backendRefs", "", &["filters"]);
+            }
         }
         Some("VirtualService") => {
             own(&mut wanted, "/spec", &["http", "tcp"]);
             own_each(&mut wanted, "/spec/http", "", &VIRTUAL_SERVICE_HTTP);
+            for route in elements(&mut wanted, "/spec/http") {
+                own_each(route, "/route", "", &["headers"]);
+            }
             own_each(&mut wanted, "/spec/tcp", "", &["match"]);
             own_each(&mut wanted, "/spec/routes", "/http", &["retryPolicy"]);
         }
@@ -144,11 +150,15 @@ fn own(manifest: &mut Manifest, pointer: &str, keys: &[&str]) {
 
 /// Marks fields of the object at `inner` of each element of the list at `pointer`.
 fn own_each(manifest: &mut Manifest, pointer: &str, inner: &str, keys: &[&str]) {
-    if let Some(Value::Array(list)) = manifest.pointer_mut(pointer) {
-        for element in list {
-            own(element, inner, keys);
-        }
+    for element in elements(manifest, pointer) {
+        own(element, inner, keys);
     }
+}
+
+/// The elements of the list at `pointer`.
+fn elements<'a>(manifest: &'a mut Manifest, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
+    let list = manifest.pointer_mut(pointer).and_then(Value::as_array_mut);
+    list.into_iter().flatten()
 }
 
 /// True when all of `wanted` is in `live`. Lists must have the same length: an element more is a rule more.

@@ -1,6 +1,6 @@
 //! Gateway API: one HTTPRoute (spec/flagger.md 4.12).
 //!
-//! Rules are in `gateway_api/rule.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what
+//! Rules are in `gateway_api/rule.rs` and `gateway_api/sticky.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what
 //! the gateway says of it in `gateway_api/status.rs`.
 
 use rollout::Split;
@@ -19,6 +19,7 @@ mod filters;
 mod matches;
 mod rule;
 mod status;
+mod sticky;
 
 const GROUP: &str = "gateway.networking.k8s.io";
 const KIND: &str = "HTTPRoute";
@@ -71,6 +72,9 @@ impl GatewayApi {
             honoured.service.timeout = None;
             honoured.service.backend_timeout = None;
             honoured.service.cors_policy = None;
+            if let Some(cookies) = &mut honoured.cookies {
+                cookies.primary = None;
+            }
         }
         honoured
     }
@@ -119,13 +123,6 @@ impl Adapter for GatewayApi {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
-        if route.session_affinity.is_some() {
-            return Err(RenderError::Unsupported {
-                field: "spec.analysis.sessionAffinity".into(),
-                value: "given".into(),
-                cure: "sticky sessions cannot be routed; remove it".into(),
-            });
-        }
         let mut spec = Map::new();
         spec.insert("parentRefs".into(), self.parent_refs(route)?.into());
         if !route.service.hosts.is_empty() {

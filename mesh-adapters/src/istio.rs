@@ -1,6 +1,6 @@
 //! Istio: one VirtualService and two DestinationRules (spec/flagger.md 4.2).
 //!
-//! Routes are in `istio/http.rs` and `istio/tcp.rs`; what a user's VirtualService was before us is kept by
+//! Routes are in `istio/http.rs`, `istio/sticky.rs` and `istio/tcp.rs`; what a user's VirtualService was before us is kept by
 //! `istio/original.rs`.
 
 use rollout::{Split, Weight};
@@ -16,6 +16,7 @@ use crate::{
 
 mod http;
 mod original;
+mod sticky;
 mod tcp;
 
 const API_VERSION: &str = "networking.istio.io/v1beta1";
@@ -208,13 +209,6 @@ impl Adapter for Istio {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
-        if route.session_affinity.is_some() {
-            return Err(RenderError::Unsupported {
-                field: "spec.analysis.sessionAffinity".into(),
-                value: "given".into(),
-                cure: "sticky sessions cannot be routed; remove it".into(),
-            });
-        }
         Ok(vec![
             destination_rule(route, live, &route.canary()),
             destination_rule(route, live, &route.primary()),

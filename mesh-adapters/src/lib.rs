@@ -8,6 +8,7 @@ pub mod adapter;
 mod apisix;
 mod appmesh;
 mod contour;
+pub mod cookie;
 pub mod drift;
 mod duration;
 pub mod error;
@@ -28,6 +29,7 @@ mod smi;
 mod traefik;
 
 pub use adapter::Adapter;
+pub use cookie::Cookies;
 pub use drift::differs;
 pub use error::{ReadError, RenderError};
 pub use object::{Live, Manifest, ObjectRef, Replacement};

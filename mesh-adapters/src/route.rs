@@ -8,7 +8,7 @@ use api::canary::{
 use rollout::Split;
 use serde_json::{Value, json};
 
-use crate::error::RenderError;
+use crate::{cookie::Cookies, error::RenderError};
 
 /// The prefix of NGINX's annotations, unless another is set.
 const INGRESS_PREFIX_DEFAULT: &str = "nginx.ingress.kubernetes.io";
@@ -42,6 +42,8 @@ pub struct Route {
     pub mirror_weight: Option<u8>,
     /// `spec.analysis.sessionAffinity`.
     pub session_affinity: Option<SessionAffinity>,
+    /// The cookies in force; `None` when nobody keeps them, and session affinity is refused.
+    pub cookies: Option<Cookies>,
     /// The split wanted.
     pub split: Split,
     /// The selector label that goes onto mesh objects beside `service.apex` metadata: key and value
@@ -67,7 +69,7 @@ pub struct Owner {
 
 impl Route {
     /// Takes from `canary` what routing needs, to be split as `split`. Owner is the Canary itself when it
-    /// has a uid. Selector, selector label and ingress settings are left for the caller to fill in.
+    /// has a uid. Cookies, selector, selector label and ingress settings are left for the caller to fill in.
     ///
     /// # Errors
     /// When the Canary has no `spec.service`.
@@ -107,6 +109,7 @@ impl Route {
                 .and_then(|weight| u8::try_from(weight).ok())
                 .filter(|weight| (1..100).contains(weight)),
             session_affinity: analysis.and_then(|analysis| analysis.session_affinity.clone()),
+            cookies: None,
             split,
             selector_label: None,
             selector: None,

@@ -3,7 +3,7 @@
 use rollout::{Split, Weight};
 use serde_json::{Map, Value, json};
 
-use super::{filters, matches};
+use super::{filters, matches, sticky};
 use crate::{
     duration::gateway_duration,
     error::{ReadError, RenderError},
@@ -21,7 +21,7 @@ pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
         backend(route, &route.canary(), route.split.canary),
     ];
     if route.matches.is_empty() {
-        return Ok(vec![rule(route, service, true, both)?]);
+        return sticky::rules(route, service, both);
     }
     let chosen = matches::merged(route, &service)?;
     let primary = vec![backend(route, &route.primary(), Weight::FULL)];
@@ -31,7 +31,8 @@ pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
     ])
 }
 
-fn rule(
+/// One rule with the settings of the Canary.
+pub(super) fn rule(
     route: &Route,
     matches: Vec<Value>,
     has_canary: bool,
@@ -66,7 +67,8 @@ fn rule(
     Ok(rule.into())
 }
 
-fn backend(route: &Route, name: &str, weight: Weight) -> Value {
+/// One backend.
+pub(super) fn backend(route: &Route, name: &str, weight: Weight) -> Value {
     json!({
         "group": "", "kind": "Service", "name": name, "port": route.service.port,
         "weight": weight.percent(),

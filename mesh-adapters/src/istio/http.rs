@@ -5,16 +5,14 @@ use rollout::Weight;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{destination, destinations};
+use super::{destination, destinations, sticky};
 use crate::{error::RenderError, route::Route};
 
 /// The routes wanted: one, or two when only some users are to reach the canary.
 pub(super) fn routes(route: &Route) -> Result<Vec<Value>, RenderError> {
     let service = list(&route.service.match_)?;
     if route.matches.is_empty() {
-        let mut only = one(route, service, destinations(route))?;
-        mirror(route, &mut only);
-        return Ok(vec![only.into()]);
+        return sticky::routes(route, service);
     }
     let chosen = merged(&list(&route.matches)?, &service);
     let mut first = one(route, chosen, destinations(route))?;
@@ -23,7 +21,8 @@ pub(super) fn routes(route: &Route) -> Result<Vec<Value>, RenderError> {
     Ok(vec![first.into(), one(route, service, rest)?.into()])
 }
 
-fn one(
+/// One route with the settings of the Canary.
+pub(super) fn one(
     route: &Route,
     matches: Vec<Value>,
     destinations: Vec<Value>,
@@ -55,7 +54,8 @@ fn one(
     Ok(wanted)
 }
 
-fn mirror(route: &Route, wanted: &mut Map<String, Value>) {
+/// Copies requests of the route to the canary, when that is wanted.
+pub(super) fn mirror(route: &Route, wanted: &mut Map<String, Value>) {
     if !route.split.mirrored {
         return;
     }

@@ -6,7 +6,9 @@
 use std::{fs, path::Path};
 
 use goyaml::Limits;
-use mesh_adapters::{Adapter, Live, Manifest, Owner, Route, Split, Weight, adapter, differs};
+use mesh_adapters::{
+    Adapter, Cookies, Live, Manifest, Owner, Route, Split, Weight, adapter, differs,
+};
 use serde_json::{Value, json};
 
 #[test]
@@ -164,6 +166,12 @@ fn route(given: &Value) -> Route {
     route.selector_label = given["selector"]
         .as_str()
         .map(|key| (key.to_owned(), "podinfo".to_owned()));
+    route.cookies = given.get("cookies").map(|cookies| Cookies {
+        canary: cookies["canary"].as_str().map(str::to_owned),
+        primary: cookies["primary"].as_str().map(str::to_owned),
+        previous: cookies["previous"].as_str().map(str::to_owned),
+        primary_max_age_s: 60,
+    });
     route.selector = Some(("app".into(), "podinfo".into()));
     route.ingress_class = given["ingressClass"].as_str().map(str::to_owned);
     if let Some(prefix) = given["ingressPrefix"].as_str() {

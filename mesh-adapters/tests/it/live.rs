@@ -390,3 +390,32 @@ fn plain_services_are_as_wanted() {
     assert_eq!(adapter.has_drifted(&route, &live), Ok(false));
     assert_eq!(adapter.restore(&route, &live), []);
 }
+
+#[test]
+fn cookies_left_behind_are_drift() {
+    for (file, pointer, left) in [
+        (
+            "istio/plain",
+            "/spec/http/0/route/1",
+            json!({"headers": {"response": {"add": {"Set-Cookie": "a=b"}}}}),
+        ),
+        (
+            "gatewayapi/plain",
+            "/spec/rules/0/backendRefs/1",
+            json!({"filters": [{"type": "ResponseHeaderModifier"}]}),
+        ),
+    ] {
+        let case = crate::golden::Case::load(file);
+        let live = case.written(|object| {
+            if let Some(Value::Object(backend)) = object.pointer_mut(pointer) {
+                backend.extend(left.as_object().unwrap().clone());
+            }
+        });
+        assert_eq!(case.adapter.seen(&case.route, &live), Ok(case.route.split));
+        assert_eq!(
+            case.adapter.has_drifted(&case.route, &live),
+            Ok(true),
+            "{file}"
+        );
+    }
+}

@@ -367,13 +367,21 @@ fn nginx_annotations() {
         annotated(HEADER, json!("other")),
         &expect!["100, drifted"],
     );
+}
+
+#[test]
+fn nginx_specs() {
+    let plain = "nginx/plain";
     // A weight from before users were chosen is repaired, not refused.
     check_one(
         "nginx/ab-testing",
         |object| {
-            object["metadata"]["annotations"] = json!({MARK: "true", WEIGHT: "50"});
+            object["metadata"]["annotations"] = json!({
+                "nginx.ingress.kubernetes.io/canary": "true",
+                "nginx.ingress.kubernetes.io/canary-weight": "50",
+            });
         },
-        &expect![["50, drifted"]],
+        &expect!["50, drifted"],
     );
     let elsewhere = |object: &mut Value| {
         object["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = json!("x");
