@@ -1,9 +1,10 @@
 //! Writes the files made from code, or says that they are stale.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::chart;
 use crate::run::root;
 
 /// First line of a generated file.
@@ -36,6 +37,12 @@ pub(crate) fn generate(check: bool) -> Result<()> {
 /// Path and content of each generated file.
 fn files() -> Result<Vec<(PathBuf, String)>> {
     let folder = root().join("deploy/crds");
+    let mut files = definitions(&folder)?;
+    files.extend(chart::files(&files)?);
+    Ok(files)
+}
+
+fn definitions(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     api::crd::all()
         .into_iter()
         .map(|crd| {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod chart;
 mod ci;
 mod cluster;
 mod generate;
@@ -30,7 +31,7 @@ enum Chore {
     },
     /// The rules of the house that no other tool knows: arrows, sizes, headers, names.
     Tidy,
-    /// Write the files made from code: `deploy/crds/`.
+    /// Write the files made from others: `deploy/crds/`, and the chart's copies.
     Generate {
         /// Only say whether they are up to date.
         #[arg(long)]

@@ -23,6 +23,8 @@ mod plane;
 mod pods;
 /// Programs that a test starts and ends.
 mod program;
+/// What `deploy/` grants is enough, and valid.
+mod rbac;
 /// Random releases with faults, on virtual time.
 mod simulation;
 /// Users who ask again and again.
