@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kube::api::{ApiResource, DynamicObject, ObjectMeta};
-use rollout::spec::{Autoscaler, TargetKind};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,6 +17,7 @@ pub mod canary;
 pub mod key;
 pub mod kind;
 pub mod objects;
+pub mod of_kind;
 pub mod packed;
 pub mod relations;
 pub mod store;
@@ -28,7 +28,7 @@ use canary::CanarySeen;
 use key::Key;
 use objects::{ConfigSeen, RawSeen, ScalerSeen, ServiceSeen};
 use relations::Relations;
-use store::{Known, Store};
+use store::Store;
 use workload::WorkloadSeen;
 
 /// All stores, and who is to be woken by which object.
@@ -120,29 +120,8 @@ impl Caches {
         self.services.ready().await;
     }
 
-    /// A workload that is released, or its primary.
-    pub fn workload(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Known<WorkloadSeen> {
-        match kind {
-            TargetKind::Deployment => self.deployments.get(key),
-            TargetKind::DaemonSet => self.daemon_sets().get(key),
-            TargetKind::Service => match self.raw(&kind::service()).get(key) {
-                Known::Present(seen) => Known::Present(WorkloadSeen::of_service(&seen.value())),
-                Known::Absent => Known::Absent,
-                Known::Unread(why) => Known::Unread(why),
-            },
-        }
-    }
-
-    /// The resourceVersion last seen of one.
-    pub fn workload_version(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Option<String> {
-        match kind {
-            TargetKind::Deployment => self.deployments.version(key),
-            TargetKind::DaemonSet => self.daemon_sets().version(key),
-            TargetKind::Service => self.raw(&kind::service()).version(key),
-        }
-    }
-
-    fn daemon_sets(self: &Arc<Self>) -> Arc<Store<WorkloadSeen>> {
+    /// DaemonSets.
+    pub fn daemon_sets(self: &Arc<Self>) -> Arc<Store<WorkloadSeen>> {
         let mut lazy = self.lock();
         Arc::clone(lazy.daemon_sets.get_or_insert_with(|| {
             let store = Arc::default();
@@ -158,18 +137,6 @@ impl Caches {
             );
             store
         }))
-    }
-
-    /// An autoscaler of a kind that the spec may name.
-    pub fn scaler(self: &Arc<Self>, of: &Autoscaler, key: &Key) -> Known<ScalerSeen> {
-        if of.kind != kind::SCALED_OBJECT {
-            return self.scalers().get(key);
-        }
-        match self.raw(&kind::scaled_object()).get(key) {
-            Known::Present(seen) => Known::Present(ScalerSeen::of_scaled_object(&seen.value())),
-            Known::Absent => Known::Absent,
-            Known::Unread(why) => Known::Unread(why),
-        }
     }
 
     /// HorizontalPodAutoscalers.

@@ -236,3 +236,64 @@ fn hash(what: &impl Hash) -> u64 {
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use notifier::{Request, Sent, Severity};
+
+    struct Nowhere;
+
+    impl Transport for Nowhere {
+        fn send<'a>(&'a self, _: &'a Request) -> Sent<'a> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    fn alerts() -> Alerts {
+        let settings = settings::Alerts {
+            slack_url: None,
+            slack_token: None,
+            slack_proxy_url: None,
+            slack_user: String::new(),
+            slack_channel: String::new(),
+            msteams_url: None,
+            msteams_proxy_url: None,
+        };
+        Alerts::new(&settings, Arc::new(Nowhere))
+    }
+
+    fn job() -> Job {
+        Job {
+            canary: Key::new("test", "a"),
+            owner: Owner {
+                name: "a".into(),
+                namespace: "test".into(),
+                uid: "u".into(),
+            },
+            entries: Vec::new(),
+            message: Message {
+                sender: "a.test".into(),
+                text: "hello".into(),
+                severity: Severity::Info,
+                fields: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_full_queue_is_one_canary_s_own() {
+        let alerts = alerts();
+        assert!((0..WAITING_MAX).all(|_| alerts.push(0, job())));
+        assert!(!alerts.push(0, job()), "full");
+        assert!(alerts.push(1, job()), "another lane");
+    }
+
+    #[test]
+    fn what_was_sent_is_remembered_for_a_while() {
+        let alerts = alerts();
+        assert!(alerts.is_new(0) && !alerts.is_new(0));
+        assert!((1..=SENT_MAX).all(|id| alerts.is_new(u64::try_from(id).unwrap())));
+        assert!(alerts.is_new(0), "forgotten in order");
+    }
+}

@@ -13,7 +13,7 @@ use rollout::{Part, Split, State, TrafficSeen, World};
 use super::Context;
 use super::act::{self, WriteError};
 use super::build::service::{Role, metadata_digest, wiring};
-use super::build::{BuildError, Selector, service};
+use super::build::{Selector, service};
 use super::configs::ConfigFault;
 use super::subject::{Stall, Subject};
 use crate::digest;
@@ -21,6 +21,8 @@ use crate::world::key::Key;
 use crate::world::kind;
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
+
+mod fault;
 
 /// The finalizer of `revertOnDeletion`.
 pub(super) const FINALIZER: &str = "finalizer.flagger.app";
@@ -59,10 +61,7 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
         .await
         .map_err(Unobserved::Failed)?;
     world.target = workload(&target, |_| snapshot);
-    world.target_fault = fault
-        .or_else(|| scaler_fault(ctx, subject))
-        .or_else(|| strategy_fault(subject, seen))
-        .or_else(|| selector_fault(ctx, subject, seen));
+    world.target_fault = fault.or_else(|| fault::of_target(ctx, subject, seen));
     let (traffic, has_drifted) = traffic(ctx, subject, seen.selector.as_ref())?;
     world.traffic = traffic;
     world.drift = drift(ctx, subject, seen);
@@ -168,43 +167,6 @@ async fn snapshot(
         }),
         None,
     ))
-}
-
-/// A Service has no pods of its own to tell apart.
-fn selector_fault(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
-    let target = &subject.spec.target;
-    if seen.selector.is_some() || target.kind == TargetKind::Service {
-        return None;
-    }
-    let fault = BuildError::SelectorLabel {
-        kind: target.kind.as_str().to_owned(),
-        name: target.name.clone(),
-        labels: ctx.settings.selector_labels.clone(),
-    };
-    Some(fault.to_string())
-}
-
-fn strategy_fault(subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
-    let strategy = seen.strategy_fault.as_deref()?;
-    Some(format!(
-        "DaemonSet {}: spec.updateStrategy.type is {strategy:?}, under which a promotion never ends; use \"RollingUpdate\"",
-        subject.target()
-    ))
-}
-
-fn scaler_fault(ctx: &Context, subject: &Subject) -> Option<String> {
-    let scaler = subject.spec.autoscaler.as_ref()?;
-    match ctx
-        .caches
-        .scaler(scaler, &subject.key.sibling(&scaler.name))
-    {
-        Known::Absent => Some(format!(
-            "canary {}: spec.autoscalerRef.name is {:?}: there is no such {}; create it or remove the reference",
-            subject.key, scaler.name, scaler.kind
-        )),
-        Known::Unread(Some(why)) => Some(format!("failed to watch {}: {why}", scaler.kind)),
-        Known::Unread(None) | Known::Present(_) => None,
-    }
 }
 
 /// What the routing objects say, and whether they differ from ours but for the weights.

@@ -202,4 +202,23 @@ mod tests {
         assert_eq!(of(1, "a:1"), of(2, "a:1"));
         assert_ne!(of(1, "a:1"), of(1, "a:2"));
     }
+
+    #[test]
+    fn a_daemon_set_at_rest_wants_no_pods_and_keeps_its_revision() {
+        let of = |selector: Value, strategy: &str| {
+            let object: DynamicObject = serde_json::from_value(json!({"metadata": {"name": "a"},
+                "spec": {"updateStrategy": {"type": strategy}, "template": {"spec": {"nodeSelector": selector}}},
+                "status": {"desiredNumberScheduled": 3, "updatedNumberScheduled": 2, "numberAvailable": 1}}))
+            .unwrap();
+            WorkloadSeen::of_daemon_set(&object, &[])
+        };
+        let (up, rest) = (
+            of(json!({}), "RollingUpdate"),
+            of(json!({"flagger.app/scale-to-zero": "true"}), "OnDelete"),
+        );
+        assert_eq!((up.replicas, up.updated, up.available), (3, 2, 1));
+        assert_eq!((up.strategy_fault, rest.replicas), (None, 0));
+        assert_eq!(rest.strategy_fault.as_deref(), Some("OnDelete"));
+        assert_eq!(up.template, rest.template);
+    }
 }
