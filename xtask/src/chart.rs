@@ -62,4 +62,17 @@ mod tests {
         assert_eq!(rules(&manifest, "c"), None);
         assert_eq!(rules(binding, "b"), None);
     }
+    #[test]
+    fn every_definition_is_installed() {
+        let deploy = root().join("deploy");
+        let installed = std::fs::read_to_string(deploy.join("kustomization.yaml")).unwrap();
+        let mut count = 0;
+        for definition in std::fs::read_dir(deploy.join("crds")).unwrap() {
+            let name = definition.unwrap().file_name();
+            let line = format!("  - crds/{}", name.to_string_lossy());
+            assert!(installed.lines().any(|one| one == line), "{line}");
+            count += 1;
+        }
+        assert!(count > 0, "deploy/crds is empty");
+    }
 }
