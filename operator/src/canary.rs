@@ -83,7 +83,7 @@ struct Memory {
     races: u32,
     target: String,
     /// The valid spec of the run under way: an edit that breaks it must not stop the run.
-    in_force: Option<Box<CanarySpec>>,
+    in_force: Option<Arc<CanarySpec>>,
 }
 
 /// Why a round ended early.
@@ -241,7 +241,7 @@ async fn after(
             memory.failures = 0;
             memory.races = 0;
             let is_running = next.state.run().is_some();
-            memory.in_force = is_running.then(|| Box::new(subject.canary.spec.clone()));
+            memory.in_force = is_running.then(|| Arc::new(subject.canary.spec.clone()));
             if next.wake.is_none() && next.state.run().is_none() {
                 memory.answers = Answers::default();
             }

@@ -105,7 +105,7 @@ fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
             ));
         }
     }
-    if let Ok(route) = route(subject, None) {
+    if let Ok(route) = route(ctx, subject, None) {
         for reference in subject.adapter.objects(&route) {
             objects.push((kind::id(&resource_of(&reference)), key_of(&reference)));
         }
@@ -181,7 +181,7 @@ fn traffic(
             message: format!("canary {}: {error}", subject.key),
         })
     };
-    let route = route(subject, selector).map_err(stalled)?;
+    let route = route(ctx, subject, selector).map_err(stalled)?;
     let live = match live(ctx, subject, &route) {
         Ok(live) => live,
         Err(None) => return Ok((TrafficSeen::Unread, false)),
@@ -228,10 +228,16 @@ pub(super) fn live(
 
 /// The route of a canary, in the split that its state has.
 pub(super) fn route(
+    ctx: &Context,
     subject: &Subject,
     selector: Option<&Selector>,
 ) -> Result<Route, mesh_adapters::RenderError> {
     let mut route = Route::new(&subject.canary, split_of(&subject.state))?;
+    route
+        .ingress_prefix
+        .clone_from(&ctx.settings.ingress_annotations_prefix);
+    route.ingress_class.clone_from(&ctx.settings.ingress_class);
+    route.selector = selector.map(|found| (found.key.clone(), found.value.clone()));
     let has_apex = route.service.apex.is_some();
     // The label comes along only when service.apex is given: a side effect of Flagger's that people see.
     route.selector_label = selector

@@ -5,13 +5,13 @@
 
 use api::canary::{CanarySpec, CanaryStatus};
 use kube::api::ApiResource;
-use mesh_adapters::Adapter;
+use mesh_adapters::{Adapter, Route, Split};
 use rollout::spec::TargetKind;
 use rollout::{Defaults, State, ValidSpec};
 use serde_json::Value;
 
+use super::Context;
 use super::build::Owner;
-use super::{Context, observe};
 use crate::json::str_at;
 use crate::world::key::Key;
 use crate::world::store::Known;
@@ -171,7 +171,7 @@ fn subject(
         version,
         fault: None,
     };
-    match observe::route(&subject, None) {
+    match Route::new(&subject.canary, Split::PRIMARY) {
         Ok(_) => Ok(subject),
         Err(error) => Err(Stall {
             reason: "InvalidSpec",

@@ -11,6 +11,8 @@ mod isolation;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod meshes;
+#[cfg(test)]
 mod outbound;
 #[cfg(test)]
 mod targets;

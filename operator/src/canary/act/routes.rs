@@ -20,7 +20,7 @@ pub(super) async fn ensure(ctx: &Context, subject: &Subject, split: Split) -> Re
         Known::Present(seen) => seen.selector,
         Known::Absent | Known::Unread(_) => None,
     };
-    let mut route = route(subject, selector.as_ref()).map_err(render)?;
+    let mut route = route(ctx, subject, selector.as_ref()).map_err(render)?;
     route.split = split;
     let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
         canary: subject.key.to_string(),
@@ -74,7 +74,7 @@ pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Resu
         canary: subject.key.to_string(),
         source,
     };
-    let route = route(subject, None).map_err(render)?;
+    let route = route(ctx, subject, None).map_err(render)?;
     let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
         canary: subject.key.to_string(),
         why: why.unwrap_or_default(),
@@ -99,6 +99,15 @@ pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Resu
             fields.insert("spec".to_owned(), replacement.spec);
         }
         ctx.writer.replace(&resource, &object).await?;
+    }
+    for orphan in subject.adapter.orphans(&route, &live) {
+        let version = live
+            .at(&orphan)
+            .map(|live| str_at(live, "/metadata/resourceVersion"));
+        let (resource, key) = (resource_of(&orphan), key_of(&orphan));
+        ctx.writer
+            .delete(&resource, &key, version.unwrap_or_default())
+            .await?;
     }
     Ok(())
 }

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Resource;
-use kube::api::{ApiResource, DynamicObject, GetParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    ApiResource, DeleteParams, DynamicObject, GetParams, Patch, PatchParams, PostParams,
+    Preconditions,
+};
 use kube::core::Request;
 use serde_json::Value;
 use thiserror::Error;
@@ -177,6 +180,27 @@ impl Writer {
         self.write("apply", resource, &key, request).await
     }
 
+    /// Deletes an object that is still of this version; one that is gone is as wanted.
+    pub async fn delete(
+        &self,
+        resource: &ApiResource,
+        key: &Key,
+        version: &str,
+    ) -> Result<(), WriteError> {
+        let parameters = DeleteParams::default().preconditions(Preconditions {
+            resource_version: Some(version.to_owned()).filter(|version| !version.is_empty()),
+            uid: None,
+        });
+        let request = path(resource, key).delete(&key.name, &parameters);
+        match self.write("delete", resource, key, request).await {
+            Ok(_) | Err(WriteError::Missing { .. }) => {
+                self.caches.forget(resource, key);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     async fn write(
         &self,
         verb: &'static str,
@@ -227,7 +251,10 @@ impl Writer {
         };
         let found = answer.map_err(|error| refused(verb, resource, object(), &error))?;
         let value = serde_json::to_value(&found).unwrap_or_default();
-        self.caches.learn(resource, &found);
+        // A deletion may be answered by a Status, which is no object.
+        if found.metadata.name.is_some() {
+            self.caches.learn(resource, &found);
+        }
         Ok(value)
     }
 }

@@ -68,8 +68,11 @@ pub(super) async fn read(
             return Err(format!("failed to read alertprovider {key}: {why}"));
         }
     };
-    let provider: api::AlertProvider = api::decode::decode(seen.value())
-        .map_err(|error| format!("alertprovider {key}: {error}"))?;
+    // The decoder quotes values, and an address is a credential.
+    let provider: api::AlertProvider = api::decode::decode(seen.value()).map_err(|error| {
+        let field = error.field;
+        format!("alertprovider {key}: {field} is not of the right form; correct it")
+    })?;
     let content = match &provider.spec.secret_ref {
         None => None,
         Some(secret) => ctx
