@@ -60,7 +60,11 @@ async fn check(kinds: &[Kind], name: &str, spec: Value, before: &[Value]) -> (Cl
         .load(&deployment("podinfo", "1.0.0", &json!({})))
         .await;
     cluster
-        .load(&canary("podinfo", &json!({"metrics": [], "stepWeight": 25}), &spec))
+        .load(&canary(
+            "podinfo",
+            &json!({"metrics": [], "stepWeight": 25}),
+            &spec,
+        ))
         .await;
     cluster.start("");
     cluster.until_phase(CanaryPhase::Initialized).await;
