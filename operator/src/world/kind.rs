@@ -111,3 +111,8 @@ pub fn of_target(kind: TargetKind) -> ApiResource {
 pub fn id(resource: &ApiResource) -> String {
     format!("{}/{}", resource.api_version, resource.kind)
 }
+
+/// True for the one kind we write that is of no namespace: Kuma's routes.
+pub fn is_cluster_scoped(resource: &ApiResource) -> bool {
+    resource.group == "kuma.io" && resource.kind == "TrafficRoute"
+}

@@ -78,8 +78,10 @@ fn api<K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>>(
     of: &ApiResource,
 ) -> Api<K> {
     match &source.namespace {
-        Some(namespace) => Api::namespaced_with(source.client.clone(), namespace, of),
-        None => Api::all_with(source.client.clone(), of),
+        Some(namespace) if !kind::is_cluster_scoped(of) => {
+            Api::namespaced_with(source.client.clone(), namespace, of)
+        }
+        Some(_) | None => Api::all_with(source.client.clone(), of),
     }
 }
 

@@ -66,7 +66,8 @@ async fn check(kinds: &[Kind], name: &str, spec: Value, before: &[Value]) -> (Cl
             &spec,
         ))
         .await;
-    cluster.start("");
+    // A cluster-scoped kind is watched everywhere all the same.
+    cluster.start("-namespace=test");
     cluster.until_phase(CanaryPhase::Initialized).await;
     cluster.release("2.0.0").await;
     let done = cluster.until_phase(CanaryPhase::Succeeded).await;
