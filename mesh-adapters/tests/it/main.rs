@@ -10,6 +10,7 @@
     reason = "a test that goes wrong has to stop, and golden files are files"
 )]
 
+mod drift;
 mod golden;
 mod live;
 mod meshes;
