@@ -11,7 +11,7 @@ use kube::runtime::watcher::watch_object;
 use serde_json::Value;
 
 /// A client, if the test was started beside a cluster (`cargo x plane`, `cargo x e2e`).
-pub async fn client() -> Option<Client> {
+pub(crate) async fn client() -> Option<Client> {
     std::env::var_os("E2E_CLUSTER")?;
     Some(
         Client::try_default()
@@ -21,14 +21,14 @@ pub async fn client() -> Option<Client> {
 }
 
 /// Applies a multi-document text; definitions that need a moment are waited for.
-pub async fn apply(client: &Client, text: &str) -> Result<()> {
+pub(crate) async fn apply(client: &Client, text: &str) -> Result<()> {
     for object in goyaml::parse_json(text, &goyaml::Limits::default())? {
         apply_object(client, &object).await?;
     }
     Ok(())
 }
 
-pub async fn apply_object(client: &Client, object: &Value) -> Result<()> {
+pub(crate) async fn apply_object(client: &Client, object: &Value) -> Result<()> {
     let field = |pointer: &str| {
         object
             .pointer(pointer)
@@ -67,7 +67,7 @@ fn api_of(client: &Client, resource: &ApiResource, namespace: &str) -> Api<Dynam
 }
 
 /// Our definitions, the Gateway API's own, and the namespace of the test.
-pub async fn prepare(client: &Client, namespace: &str) -> Result<()> {
+pub(crate) async fn prepare(client: &Client, namespace: &str) -> Result<()> {
     for crd in api::crd::all() {
         apply_object(client, &crd).await?;
     }
@@ -89,7 +89,7 @@ pub async fn prepare(client: &Client, namespace: &str) -> Result<()> {
 }
 
 /// Waits until the Canary's phase is one of these; shows every change.
-pub async fn wait_for_phase(
+pub(crate) async fn wait_for_phase(
     client: &Client,
     namespace: &str,
     name: &str,
@@ -130,7 +130,7 @@ pub async fn wait_for_phase(
 }
 
 /// Reads an object as JSON.
-pub async fn get(
+pub(crate) async fn get(
     client: &Client,
     api_version: &str,
     kind: &str,

@@ -9,7 +9,7 @@ use promql::Value;
 use sandbox::Prometheus;
 
 /// Asks the sandbox's Prometheus without a socket; every webhook approves.
-pub struct InProcess(pub Prometheus);
+pub(crate) struct InProcess(pub(crate) Prometheus);
 
 impl Outbound for InProcess {
     fn instant<'a>(

@@ -10,10 +10,10 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 /// Until it is dropped, every pending pod becomes running and ready.
-pub struct Kubelet(tokio::task::JoinHandle<()>);
+pub(crate) struct Kubelet(tokio::task::JoinHandle<()>);
 
 impl Kubelet {
-    pub fn start(client: Client) -> Self {
+    pub(crate) fn start(client: Client) -> Self {
         Self(tokio::spawn(async move {
             let pods: Api<Pod> = Api::all(client.clone());
             let mut seen = Box::pin(watcher(pods, watcher::Config::default()).applied_objects());

@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A running program; ended when dropped. Its output is shown if the test fails.
-pub struct Program {
+pub(crate) struct Program {
     name: &'static str,
     log: PathBuf,
     child: Child,
 }
 
 /// `sluice`, as built by the chore that started this test.
-pub fn sluice() -> String {
+pub(crate) fn sluice() -> String {
     std::env::var("E2E_SLUICE").expect("E2E_SLUICE names the program")
 }
 
 impl Program {
-    pub fn start(name: &'static str, folder: &Path, program: &str, args: &[&str]) -> Self {
+    pub(crate) fn start(name: &'static str, folder: &Path, program: &str, args: &[&str]) -> Self {
         let log = folder.join(format!("{name}.log"));
         let output = File::create(&log).unwrap();
         let child = Command::new(program)

@@ -13,7 +13,7 @@ const RATE_PER_S: f64 = 50.0;
 const LENGTH: Duration = Duration::from_secs(600);
 
 /// Users under way; they stop when this is dropped.
-pub struct Users {
+pub(crate) struct Users {
     seen: Arc<Seen>,
     task: JoinHandle<()>,
 }
@@ -27,7 +27,7 @@ struct Seen {
 }
 
 impl Users {
-    pub fn start(gateway: &str, host: &'static str) -> Self {
+    pub(crate) fn start(gateway: &str, host: &'static str) -> Self {
         let seen = Arc::new(Seen::default());
         let mut plan = Plan::new(
             format!("http://{gateway}/").parse().unwrap(),
@@ -47,22 +47,22 @@ impl Users {
         Self { seen, task }
     }
 
-    pub fn requests(&self) -> u64 {
+    pub(crate) fn requests(&self) -> u64 {
         self.seen.good.load(Ordering::Relaxed)
     }
 
-    pub fn failed(&self) -> u64 {
+    pub(crate) fn failed(&self) -> u64 {
         self.seen.failed.load(Ordering::Relaxed)
     }
 
-    pub fn expect_failures(&self, expected: bool) {
+    pub(crate) fn expect_failures(&self, expected: bool) {
         self.seen
             .failures_expected
             .store(expected, Ordering::Relaxed);
     }
 
     /// Waits for the first good answer.
-    pub async fn until_served(&self) -> Result<()> {
+    pub(crate) async fn until_served(&self) -> Result<()> {
         let served = async {
             while self.requests() == 0 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -74,7 +74,7 @@ impl Users {
     }
 
     /// For this long every user must be served.
-    pub async fn quietly_for(&self, length: Duration) -> Result<()> {
+    pub(crate) async fn quietly_for(&self, length: Duration) -> Result<()> {
         let before = (self.requests(), self.failed());
         tokio::time::sleep(length).await;
         ensure!(
