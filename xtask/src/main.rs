@@ -55,18 +55,18 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    match carry_out(Args::parse().chore) {
+    match carry_out(&Args::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
-fn carry_out(chore: Chore) -> Result<()> {
+fn carry_out(chore: &Chore) -> Result<()> {
     match chore {
-        Chore::Ci { no_cluster } => ci::ci(!no_cluster),
+        Chore::Ci { no_cluster } => ci::ci(!*no_cluster),
         Chore::Tidy => tidy::tidy(),
-        Chore::Generate { check } => generate::generate(check),
-        Chore::Simulate { seed, count } => ci::simulate(seed, count),
+        Chore::Generate { check } => generate::generate(*check),
+        Chore::Simulate { seed, count } => ci::simulate(*seed, *count),
         Chore::E2e => cluster::node(),
         Chore::Plane => cluster::plane(),
         Chore::Setup => setup::setup(),

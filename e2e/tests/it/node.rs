@@ -26,27 +26,7 @@ async fn node_from_commit_to_promoted_and_rolled_back() -> Result<()> {
     };
     let folder = tempfile::tempdir()?;
     prepare(&client, NAMESPACE).await?;
-    let _prometheus = prometheus(folder.path())?;
-    let _gateway = Program::start(
-        "gateway",
-        folder.path(),
-        &sluice(),
-        &["gateway", "--listen", GATEWAY, "--metrics", GATEWAY_METRICS],
-    );
-    let storage = folder.path().join("artifacts");
-    let storage = storage.to_str().context("the folder's name is no text")?;
-    let metrics_server = format!("-metrics-server=http://{PROMETHEUS}");
-    let flags = [
-        "operator",
-        "-interval-min=1s",
-        "-port=0",
-        "-allow-loopback",
-        &metrics_server,
-        "-storage-path",
-        storage,
-        "-storage-addr=127.0.0.1:0",
-    ];
-    let _operator = Program::start("operator", folder.path(), &sluice(), &flags);
+    let _programs = programs(folder.path())?;
     let repository = Repository::serve().await?;
     apply(&client, &cluster(&repository.url)).await?;
 
@@ -56,65 +36,69 @@ async fn node_from_commit_to_promoted_and_rolled_back() -> Result<()> {
     users.until_served().await?;
 
     repository.commit("2.0.0", "[--ui-message=two]")?;
-    let good = wait_for_phase(
-        &client,
-        NAMESPACE,
-        "podinfo",
-        &["Succeeded", "Failed"],
-        LIMIT,
-    )
-    .await?;
-    let told = good.status.unwrap_or_default();
-    assert_eq!(format!("{:?}", told.phase), "Succeeded", "{told:?}");
+    let told = ended(&client, "Succeeded").await?;
     assert_eq!(primary_arguments(&client).await?, "--ui-message=two");
     assert_eq!(
         users.failed(),
         0,
         "no user of a good version may notice a release"
     );
-    println!(
-        "promoted; {} requests, 0 failed: {}",
-        users.requests(),
-        decision(&told)
-    );
+    println!("{told} ({} requests, 0 failed)", users.requests());
 
     users.expect_failures(true);
     repository.commit("3.0.0", "[--random-error]")?;
     wait_for_phase(&client, NAMESPACE, "podinfo", &["Progressing"], LIMIT).await?;
-    let bad = wait_for_phase(
-        &client,
-        NAMESPACE,
-        "podinfo",
-        &["Succeeded", "Failed"],
-        LIMIT,
-    )
-    .await?;
-    let told = bad.status.unwrap_or_default();
-    assert_eq!(format!("{:?}", told.phase), "Failed", "{told:?}");
+    println!("{}", ended(&client, "Failed").await?);
+    let arguments = primary_arguments(&client).await?;
     assert_eq!(
-        primary_arguments(&client).await?,
-        "--ui-message=two",
+        arguments, "--ui-message=two",
         "the primary keeps the last good version"
     );
-    println!("rolled back: {}", decision(&told));
     users.expect_failures(false);
     users.quietly_for(Duration::from_secs(3)).await?;
-    let route = get(
-        &client,
-        "gateway.networking.k8s.io/v1",
-        "HTTPRoute",
-        NAMESPACE,
-        "podinfo",
-    )
-    .await?;
-    let weights: Vec<i64> = route["spec"]["rules"][0]["backendRefs"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|b| b["weight"].as_i64())
-        .collect();
-    assert_eq!(weights, [100, 0]);
+    assert_eq!(weights(&client).await?, [100, 0]);
     Ok(())
+}
+
+/// Prometheus, the gateway and the operator, as processes beside the cluster.
+fn programs(folder: &Path) -> Result<[Program; 3]> {
+    let prometheus = prometheus(folder)?;
+    let flags = ["gateway", "--listen", GATEWAY, "--metrics", GATEWAY_METRICS];
+    let gateway = Program::start("gateway", folder, &sluice(), &flags);
+    let storage = format!("-storage-path={}", folder.join("artifacts").display());
+    let metrics_server = format!("-metrics-server=http://{PROMETHEUS}");
+    let flags = [
+        "operator",
+        "-interval-min=1s",
+        "-port=0",
+        "-allow-loopback",
+        &metrics_server,
+        &storage,
+        "-storage-addr=127.0.0.1:0",
+    ];
+    let operator = Program::start("operator", folder, &sluice(), &flags);
+    Ok([prometheus, gateway, operator])
+}
+
+/// Waits for the end of a release, which must be this one; says how it was decided.
+async fn ended(client: &Client, wanted: &str) -> Result<String> {
+    let ends = ["Succeeded", "Failed"];
+    let canary = wait_for_phase(client, NAMESPACE, "podinfo", &ends, LIMIT).await?;
+    let status = canary.status.unwrap_or_default();
+    assert_eq!(format!("{:?}", status.phase), wanted, "{status:?}");
+    Ok(decision(&status))
+}
+
+/// The weights of the route, the primary's first.
+async fn weights(client: &Client) -> Result<Vec<i64>> {
+    let api = "gateway.networking.k8s.io/v1";
+    let route = get(client, api, "HTTPRoute", NAMESPACE, "podinfo").await?;
+    let backends = route["spec"]["rules"][0]["backendRefs"].as_array().cloned();
+    Ok(backends
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|b| b["weight"].as_i64())
+        .collect())
 }
 
 fn decision(status: &api::canary::CanaryStatus) -> String {
