@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use kube::Client;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use operator::settings::{LogFormat, LogLevel};
 use tokio_util::sync::CancellationToken;
 
 use crate::logs::{self, Form};
@@ -22,15 +23,10 @@ pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
         tell(env!("CARGO_PKG_VERSION"));
         return Ok(ExitCode::SUCCESS);
     }
-    let form = if args.zap_encoding == "console" {
-        Form::Console
-    } else {
-        Form::Json
-    };
-    logs::start(&level(&args.log_level), form);
-    run(operator::Settings::parse(&args, &|name| {
-        std::env::var(name).ok()
-    })?)
+    let settings = operator::Settings::parse(&args, &|name| std::env::var(name).ok())?;
+    let (word, form) = logging(&settings);
+    logs::start(&level(word), form);
+    run(settings)
 }
 
 #[tokio::main]
@@ -123,6 +119,21 @@ pub(crate) async fn signal() {
         }
         std::process::exit(1);
     });
+}
+
+/// How the settings want log lines.
+fn logging(settings: &operator::Settings) -> (&'static str, Form) {
+    let word = match settings.log_level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    };
+    let form = match settings.log_format {
+        LogFormat::Json => Form::Json,
+        LogFormat::Console => Form::Console,
+    };
+    (word, form)
 }
 
 /// Flagger's level names, in tracing's words. Libraries stay quieter than we are.
