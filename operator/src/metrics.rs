@@ -5,6 +5,7 @@
 //! removed, which Flagger does not do.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -17,6 +18,9 @@ use prometheus_client::registry::Registry;
 const BUCKETS_S: [f64; 11] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
+
+/// Buckets of the time that rounds begin late, in seconds.
+const LATENESS_S: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 
@@ -83,6 +87,7 @@ pub struct Metrics {
     canary_successes: Family<RunLabels, Counter>,
     canary_failures: Family<RunLabels, Counter>,
     writes: Counter,
+    lateness: Histogram,
     round_errors: Family<ReasonLabels, Counter>,
     audit_broken: Counter,
 }
@@ -108,6 +113,7 @@ impl Metrics {
             canary_successes: Family::default(),
             canary_failures: Family::default(),
             writes: Counter::default(),
+            lateness: Histogram::new(LATENESS_S),
             round_errors: Family::default(),
             audit_broken: Counter::default(),
             registry: Registry::default(),
@@ -157,6 +163,11 @@ impl Metrics {
             "sluice_writes",
             "Requests that wrote to the API server",
             self.writes.clone(),
+        );
+        to.register(
+            "sluice_round_lateness_seconds",
+            "Seconds that a canary was due before its round began",
+            self.lateness.clone(),
         );
         to.register(
             "sluice_round_errors",
@@ -257,6 +268,11 @@ impl Metrics {
     /// Counts one write to the API server.
     pub fn count_write(&self) {
         self.writes.inc();
+    }
+
+    /// Observes how late a round began.
+    pub fn observe_lateness(&self, late: Duration) {
+        self.lateness.observe(late.as_secs_f64());
     }
 
     /// Counts one round that ended with an error.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -20,6 +21,16 @@ struct Inner<K> {
     due: BTreeMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
     running: BTreeMap<K, Running>,
+}
+
+/// A key that is due, as a worker takes it.
+pub struct Taken<K> {
+    /// The key; to be given back with [`Queue::finish`].
+    pub key: K,
+    /// Changes whenever the key is woken meanwhile.
+    pub woken: watch::Receiver<u64>,
+    /// How long it was due before a worker was free.
+    pub late: Duration,
 }
 
 struct Running {
@@ -58,8 +69,8 @@ impl<K: Ord + Clone> Queue<K> {
     }
 
     /// Waits for the next key that is due and takes it; the caller must give it back with
-    /// [`Queue::finish`]. The receiver changes whenever the key is woken meanwhile.
-    pub async fn next(&self) -> (K, watch::Receiver<u64>) {
+    /// [`Queue::finish`].
+    pub async fn next(&self) -> Taken<K> {
         loop {
             let notified = self.changed.notified();
             let first = {
@@ -70,7 +81,8 @@ impl<K: Ord + Clone> Queue<K> {
                         let woken = inner.take(&key);
                         // Another worker may wait for the rest.
                         self.changed.notify_one();
-                        return (key, woken);
+                        let late = now.saturating_duration_since(due);
+                        return Taken { key, woken, late };
                     }
                     Some((due, _)) => Some(due),
                     None => None,
@@ -149,7 +161,6 @@ impl<K: Ord + Clone> Inner<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn gives_each_key_once_in_order_of_time() {
@@ -157,23 +168,27 @@ mod tests {
         let start = Instant::now();
         queue.wake(&"a");
         queue.wake(&"a");
-        let (key, mut woken) = queue.next().await;
+        let Taken { key, mut woken, .. } = queue.next().await;
         assert_eq!((key, queue.len()), ("a", 1));
         queue.wake(&"b");
-        assert_eq!(queue.next().await.0, "b");
+        assert_eq!(queue.next().await.key, "b");
         queue.finish(&"b", Some(start + Duration::from_secs(5)));
         queue.wake(&"a");
         woken.changed().await.unwrap();
         queue.finish(&"a", Some(start + Duration::from_secs(60)));
         assert_eq!(
-            queue.next().await.0,
+            queue.next().await.key,
             "a",
             "woken while it ran: at once, not in 60 s"
         );
         queue.finish(&"a", None);
-        assert_eq!(queue.next().await.0, "b");
+        assert_eq!(queue.next().await.key, "b");
         assert_eq!(start.elapsed(), Duration::from_secs(5));
+        queue.wake(&"late");
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(queue.next().await.late, Duration::from_secs(3));
         queue.finish(&"b", None);
+        queue.finish(&"late", None);
         assert!(queue.is_empty());
     }
 
@@ -183,7 +198,7 @@ mod tests {
         queue.finish(&"far", Some(Instant::now() + Duration::from_secs(3600)));
         let waiting = tokio::spawn({
             let queue = std::sync::Arc::clone(&queue);
-            async move { queue.next().await.0 }
+            async move { queue.next().await.key }
         });
         tokio::task::yield_now().await;
         queue.wake(&"far");

@@ -21,7 +21,7 @@ use crate::gitops::{self, GitOpsError};
 use crate::lease::{Elector, LeaseError};
 use crate::metrics::Metrics;
 use crate::outbound::WithCluster;
-use crate::queue::Queue;
+use crate::queue::{Queue, Taken};
 use crate::settings::Settings;
 use crate::world::key::Key;
 use crate::world::{Caches, Source};
@@ -241,10 +241,11 @@ async fn canaries(
 /// One worker: takes canaries that are due, one after another.
 async fn work(ctx: Arc<Context>, queue: Arc<Queue<Key>>, ended: CancellationToken) {
     loop {
-        let (key, woken) = tokio::select! {
+        let Taken { key, woken, late } = tokio::select! {
             taken = queue.next() => taken,
             () = ended.cancelled() => return,
         };
+        ctx.metrics.observe_lateness(late);
         let round = AssertUnwindSafe(reconcile(&ctx, &key, woken)).catch_unwind();
         let next = tokio::select! {
             round = round => match round {
