@@ -35,4 +35,4 @@ pub use outbound::{
 };
 pub use provider::Provider;
 pub use query::RenderError;
-pub use webhook::{answer, checksum};
+pub use webhook::{answer, checksum, legacy_revision};

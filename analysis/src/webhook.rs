@@ -200,6 +200,17 @@ pub fn checksum(
         "(struct {{ TrackedConfigs *map[string]string; LastAppliedSpec string }})\
          {{TrackedConfigs:(*map[string]string){configs} LastAppliedSpec:(string){last_applied_spec}}}"
     );
+    hashed(&dump)
+}
+
+/// The hash that Flagger stores of a Knative revision's name (spec 2.6).
+#[must_use]
+pub fn legacy_revision(name: &str) -> String {
+    hashed(&format!("(string){name}"))
+}
+
+/// Hashes the text that Go's spew prints of a value, as Kubernetes does.
+fn hashed(dump: &str) -> String {
     // Kubernetes' safe encoding: no vowels, and no digits that look like them.
     let safe = |digit: char| match digit {
         '0' => '4',
@@ -213,7 +224,7 @@ pub fn checksum(
         '8' => 'd',
         _ => 'f',
     };
-    fnv1a(&dump).to_string().chars().map(safe).collect()
+    fnv1a(dump).to_string().chars().map(safe).collect()
 }
 
 /// FNV-1a with 32 bits.

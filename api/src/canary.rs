@@ -11,8 +11,8 @@ pub mod service;
 pub mod status;
 
 pub use analysis::{
-    CanaryAlert, CanaryAnalysis, CanaryMetric, CanaryWebhook, SessionAffinity, ThresholdRange,
-    WebhookType,
+    CanaryAlert, CanaryAnalysis, CanaryMetric, CanaryWebhook, OnUnknown, SessionAffinity,
+    ThresholdRange, UnknownAction, WebhookType,
 };
 pub use service::CanaryService;
 pub use status::{CanaryPhase, CanaryStatus};

@@ -1,11 +1,15 @@
-//! Reads the command line of a `cmd` task: `hey` and `wrk` become plans of our own
-//! generator, anything else is left to a shell.
+//! Reads the command line of a task: `hey`, `wrk` and `ghz` become loads of our own generator,
+//! `grpc_health_probe` a question of our own; anything else is left to a shell.
 //!
 //! Pure. A line is ours only if a shell would do nothing to it but split and unquote.
 
+mod ghz;
 mod hey;
+mod probe;
 mod wrk;
 
+use crate::grpc::Call;
+use crate::grpc::health::Probe;
 use crate::load::{Plan, PlanError};
 
 /// Words of one command line.
@@ -19,7 +23,7 @@ pub enum CommandError {
     /// A flag is not known.
     #[error("failed to read {program:?}: flag {flag:?} is not known")]
     Flag {
-        /// `hey` or `wrk`.
+        /// The program that the line names.
         program: &'static str,
         /// The flag.
         flag: String,
@@ -29,7 +33,7 @@ pub enum CommandError {
         "failed to read {program:?}: flag {flag:?} is not served by the built-in generator: {cure}"
     )]
     Unserved {
-        /// `hey` or `wrk`.
+        /// The program that the line names.
         program: &'static str,
         /// The flag.
         flag: String,
@@ -39,7 +43,7 @@ pub enum CommandError {
     /// A flag's value is not usable.
     #[error("failed to read {program:?}: {value:?} is no value of flag {flag:?}")]
     Value {
-        /// `hey` or `wrk`.
+        /// The program that the line names.
         program: &'static str,
         /// The flag.
         flag: String,
@@ -49,24 +53,41 @@ pub enum CommandError {
     /// There is no URL.
     #[error("failed to read {program:?}: the URL is missing")]
     NoUrl {
-        /// `hey` or `wrk`.
+        /// The program that the line names.
+        program: &'static str,
+    },
+    /// There is no host.
+    #[error("failed to read {program:?}: the host and port are missing")]
+    NoHost {
+        /// The program that the line names.
         program: &'static str,
     },
     /// The values do not make a plan.
     #[error("failed to read {program:?}: {source}")]
     Plan {
-        /// `hey` or `wrk`.
+        /// The program that the line names.
         program: &'static str,
         /// Why not.
         source: PlanError,
     },
 }
 
-/// The plan of a `hey` or `wrk` line; `None` if the line is for a shell.
+/// What a line asks of us.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Requests.
+    Load(Box<Plan>),
+    /// gRPC calls, whose method must be looked up first.
+    Calls(Box<Call>),
+    /// One question about a server's health.
+    Probe(Box<Probe>),
+}
+
+/// The work of a line; `None` if the line is for a shell.
 ///
 /// # Errors
 /// A line of ours with flags or values that cannot be served.
-pub fn parse(line: &str) -> Result<Option<Plan>, CommandError> {
+pub(crate) fn parse(line: &str) -> Result<Option<Work>, CommandError> {
     let Some(words) = split(line) else {
         return Ok(None);
     };
@@ -74,14 +95,33 @@ pub fn parse(line: &str) -> Result<Option<Plan>, CommandError> {
         return Ok(None);
     };
     let name = program.rsplit('/').next().unwrap_or_default();
-    let (program, plan) = match name {
-        "hey" => ("hey", hey::parse(words)?),
-        "wrk" => ("wrk", wrk::parse(words)?),
-        _ => return Ok(None),
+    let checked = |program, plan: &Plan| {
+        plan.check()
+            .map_err(|source| CommandError::Plan { program, source })
     };
-    plan.check()
-        .map_err(|source| CommandError::Plan { program, source })?;
-    Ok(Some(plan))
+    Ok(Some(match name {
+        "hey" => {
+            let plan = hey::parse(words)?;
+            checked("hey", &plan)?;
+            Work::Load(Box::new(plan))
+        }
+        "wrk" => {
+            let plan = wrk::parse(words)?;
+            checked("wrk", &plan)?;
+            Work::Load(Box::new(plan))
+        }
+        "ghz" => {
+            let call = ghz::parse(words)?;
+            checked("ghz", &call.plan)?;
+            Work::Calls(Box::new(call))
+        }
+        "grpc_health_probe" => {
+            let probe = probe::parse(words)?;
+            checked("grpc_health_probe", &probe.plan)?;
+            Work::Probe(Box::new(probe))
+        }
+        _ => return Ok(None),
+    }))
 }
 
 /// Splits a line as a POSIX shell does; `None` if the line needs a shell.

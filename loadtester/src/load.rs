@@ -5,9 +5,10 @@
 //! slowness. Without a rate each worker sends as soon as its last answer came.
 
 mod client;
+mod connect;
 mod plan;
+mod rpc;
 mod summary;
-mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,9 @@ use http::{HeaderMap, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-pub use plan::{CONCURRENCY_MAX, Limit, Plan, PlanError};
+pub(crate) use connect::{Http, client};
+pub use plan::{CONCURRENCY_MAX, Calls, Limit, Plan, PlanError, Trust};
+pub use rpc::Code;
 pub use summary::{Fault, Summary};
 
 use client::Sender;
@@ -48,17 +51,19 @@ where
     plan.check()?;
     let workers = plan.workers();
     let started = Instant::now();
-    let end = match plan.limit {
-        Limit::Time(length) => Some(started + length),
-        Limit::Requests(_) => None,
+    let length = match plan.limit {
+        Limit::Time(length) => Some(plan.cutoff.map_or(length, |cutoff| cutoff.min(length))),
+        Limit::Requests(_) => plan.cutoff,
     };
+    let end = length.map(|length| started + length);
+    let is_rpc = plan.calls.is_some();
     let course = Arc::new(Course {
-        sender: Sender::new(&plan),
+        sender: Sender::new(&plan)?,
         plan,
         started,
         end,
         next: AtomicU64::new(0),
-        summary: Mutex::new(Summary::new()),
+        summary: Mutex::new(Summary::new(is_rpc)),
         observer,
     });
     let mut tasks = JoinSet::new();
@@ -134,14 +139,16 @@ async fn work<F>(course: Arc<Course<F>>)
 where
     F: Fn(&Answer<'_>) + Send + Sync + 'static,
 {
-    while let Some(due) = course.due(course.next.fetch_add(1, Ordering::Relaxed)) {
+    loop {
+        let n = course.next.fetch_add(1, Ordering::Relaxed);
+        let Some(due) = course.due(n) else { return };
         let is_early = Instant::now() < due;
         if is_early {
             sleep_until(due).await;
         }
         // A free worker's timer wakes up to 1 ms late: that is ours, not the server's.
         let since = if is_early { Instant::now() } else { due };
-        let sent = course.sender.send();
+        let sent = course.sender.send(n);
         // A load of a given length ends on time; what is under way then is not counted.
         let sent = match course.end {
             Some(end) => match timeout_at(end + course.plan.grace(), sent).await {

@@ -88,6 +88,24 @@ fn chosen(route: &Route) -> Result<Vec<Value>, RenderError> {
     Ok(conditions)
 }
 
+/// A rule for each of the testers, to the canary alone. Contour prefers more headers to fewer, in any order.
+fn testers(route: &Route) -> Result<Vec<Value>, RenderError> {
+    let mut rules = Vec::new();
+    for headers in refuse::testers_headers(route, "Contour")? {
+        let mut conditions = vec![json!({"prefix": route.path_prefix()})];
+        for header in headers {
+            let (key, text) = match (&header.value.exact, &header.value.regex) {
+                (Some(exact), _) => ("exact", exact),
+                (None, Some(regex)) => ("regex", regex),
+                (None, None) => return Err(header.unsupported("Contour", "exact or regex")),
+            };
+            conditions.push(json!({"header": {"name": header.name, key: text}}));
+        }
+        rules.push(rule(route, conditions, Weight::FULL));
+    }
+    Ok(rules)
+}
+
 impl Adapter for Contour {
     fn objects(&self, route: &Route) -> Vec<ObjectRef> {
         vec![object(route)]
@@ -97,7 +115,12 @@ impl Adapter for Contour {
         refuse::mirror(route, "Contour")?;
         let everyone = vec![json!({"prefix": route.path_prefix()})];
         let rules = if route.matches.is_empty() {
-            vec![rule(route, everyone, route.split.canary)]
+            let mut rules = vec![rule(route, everyone, route.split.canary)];
+            let testers = testers(route)?;
+            if route.has_testers_now() {
+                rules.extend(testers);
+            }
+            rules
         } else {
             vec![
                 rule(route, chosen(route)?, route.split.canary),

@@ -1,6 +1,6 @@
 //! Istio: one VirtualService and two DestinationRules (spec/flagger.md 4.2).
 //!
-//! Routes are in `istio/http.rs`, `istio/sticky.rs` and `istio/tcp.rs`; what a user's VirtualService was before us is kept by
+//! Routes are in `istio/http.rs`, `istio/sticky.rs`, `istio/testers.rs` and `istio/tcp.rs`; what a user's VirtualService was before us is kept by
 //! `istio/original.rs`.
 
 use rollout::{Split, Weight};
@@ -11,6 +11,7 @@ use crate::{
     error::{ReadError, RenderError},
     metadata,
     object::{Live, Manifest, ObjectRef, Replacement},
+    refuse,
     route::Route,
 };
 
@@ -18,6 +19,7 @@ mod http;
 mod original;
 mod sticky;
 mod tcp;
+mod testers;
 
 const API_VERSION: &str = "networking.istio.io/v1beta1";
 const KIND: &str = "VirtualService";
@@ -72,6 +74,7 @@ fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> 
         spec.insert("gateways".into(), gateways(route).into());
     }
     if is_tcp(route) {
+        refuse::testers(route, "TCP on Istio")?;
         spec.insert("tcp".into(), tcp::routes(route).into());
     } else {
         spec.insert("http".into(), http::routes(route)?.into());

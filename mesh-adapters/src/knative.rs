@@ -22,7 +22,8 @@ const SERVICE: Kind = Kind {
     kind: "Service",
     plural: "services",
 };
-const PRIMARY: &str = "flagger.app/primary-revision";
+/// The annotation of a Knative Service that names the revision that is the primary.
+pub const PRIMARY: &str = "flagger.app/primary-revision";
 
 /// Knative's Service.
 #[derive(Debug)]
@@ -133,18 +134,29 @@ impl Adapter for Knative {
         split(route, there, "/status/traffic")
     }
 
-    /// The traffic stays where it is; the annotation goes.
+    /// The annotation goes. The traffic stays where it is; where that is the latest revision, it follows the latest
+    /// again, as without a canary.
     fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement> {
         let reference = object(route);
         let Some(there) = live.at(&reference) else {
             return Vec::new();
         };
         match (metadata::annotation(there, PRIMARY), there.get("spec")) {
-            (Some(_), Some(spec)) => vec![Replacement {
-                object: reference,
-                spec: spec.clone(),
-                annotations_dropped: vec![PRIMARY.to_owned()],
-            }],
+            (Some(primary), Some(spec)) => {
+                let mut spec = spec.clone();
+                let latest = there.pointer("/status/latestCreatedRevisionName");
+                if latest.and_then(Value::as_str) == Some(primary)
+                    && let Some(fields) = spec.as_object_mut()
+                {
+                    let all = json!([entry("latestRevision", true, Weight::FULL)]);
+                    fields.insert("traffic".into(), all);
+                }
+                vec![Replacement {
+                    object: reference,
+                    spec,
+                    annotations_dropped: vec![PRIMARY.to_owned()],
+                }]
+            }
             (Some(_) | None, Some(_) | None) => Vec::new(),
         }
     }

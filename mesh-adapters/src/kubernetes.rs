@@ -6,6 +6,7 @@ use crate::{
     adapter::Adapter,
     error::{ReadError, RenderError},
     object::{Live, Manifest, ObjectRef},
+    refuse,
     route::Route,
 };
 
@@ -18,7 +19,8 @@ impl Adapter for Kubernetes {
         Vec::new()
     }
 
-    fn render(&self, _: &Route, _: &Live) -> Result<Vec<Manifest>, RenderError> {
+    fn render(&self, route: &Route, _: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::testers(route, "Provider kubernetes")?;
         Ok(Vec::new())
     }
 

@@ -16,7 +16,7 @@ mod gateway_api;
 mod gloo;
 mod ingress;
 mod istio;
-mod knative;
+pub mod knative;
 mod kubernetes;
 mod kuma;
 mod metadata;

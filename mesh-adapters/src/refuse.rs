@@ -2,9 +2,12 @@
 //!
 //! Settings whose absence harms nobody (time-outs, retries, headers …) are left out without a word, as in Flagger.
 
-use api::canary::service::StringMatch;
+use api::canary::{analysis::AnalysisMatch, service::StringMatch};
 
 use crate::{error::RenderError, route::Route};
+
+/// The field of users who always reach the canary.
+pub(crate) const TESTERS: &str = "spec.analysis.testers";
 
 /// A mesh that cannot copy requests: the canary would be judged on no traffic.
 pub(crate) fn mirror(route: &Route, mesh: &str) -> Result<(), RenderError> {
@@ -18,8 +21,23 @@ pub(crate) fn mirror(route: &Route, mesh: &str) -> Result<(), RenderError> {
     ))
 }
 
+/// A mesh whose routes are not ordered by who asks: testers would be split like everybody else.
+pub(crate) fn testers(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    if route.testers.is_empty() {
+        return Ok(());
+    }
+    Err(RenderError::unsupported(
+        TESTERS,
+        "given",
+        format!(
+            "{mesh} cannot send testers to the canary beside weights; remove it, or use contour, gatewayapi, istio or nginx"
+        ),
+    ))
+}
+
 /// A mesh that routes by weight alone: all users would be sent to the canary instead of those chosen.
 pub(crate) fn matches(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    testers(route, mesh)?;
     if route.matches.is_empty() {
         return Ok(());
     }
@@ -54,22 +72,45 @@ pub(crate) fn headers<'a>(route: &'a Route, mesh: &str) -> Result<Vec<Header<'a>
     let mut headers = Vec::new();
     for (place, chosen) in route.matches.iter().enumerate() {
         let field = format!("spec.analysis.match[{place}]");
-        if !chosen.query_params.is_empty()
-            || !chosen.source_labels.is_empty()
-            || chosen.headers.is_empty()
-        {
-            let cure = format!("{mesh} chooses users by headers alone; give headers only");
-            return Err(RenderError::unsupported(
-                field,
-                "without headers, or with more",
-                cure,
-            ));
-        }
-        headers.extend(chosen.headers.iter().map(|(name, value)| Header {
-            field: format!("{field}.headers[{name:?}]"),
-            name,
-            value,
-        }));
+        headers.extend(headers_of(field, chosen, mesh)?);
     }
     Ok(headers)
+}
+
+/// The headers of each of the testers, for a mesh that takes no other condition.
+pub(crate) fn testers_headers<'a>(
+    route: &'a Route,
+    mesh: &str,
+) -> Result<Vec<Vec<Header<'a>>>, RenderError> {
+    let testers = route.testers.iter().enumerate();
+    testers
+        .map(|(place, chosen)| headers_of(format!("{TESTERS}[{place}]"), chosen, mesh))
+        .collect()
+}
+
+/// The headers of one condition at `field`, which must have nothing else.
+fn headers_of<'a>(
+    field: String,
+    chosen: &'a AnalysisMatch,
+    mesh: &str,
+) -> Result<Vec<Header<'a>>, RenderError> {
+    let AnalysisMatch {
+        headers,
+        query_params,
+        source_labels,
+    } = chosen;
+    if !query_params.is_empty() || !source_labels.is_empty() || headers.is_empty() {
+        let cure = format!("{mesh} chooses users by headers alone; give headers only");
+        return Err(RenderError::unsupported(
+            field,
+            "without headers, or with more",
+            cure,
+        ));
+    }
+    let headers = headers.iter().map(|(name, value)| Header {
+        field: format!("{field}.headers[{name:?}]"),
+        name,
+        value,
+    });
+    Ok(headers.collect())
 }

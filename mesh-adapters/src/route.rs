@@ -36,6 +36,8 @@ pub struct Route {
     pub service: CanaryService,
     /// `spec.analysis.match`.
     pub matches: Vec<AnalysisMatch>,
+    /// `spec.analysis.testers`.
+    pub testers: Vec<AnalysisMatch>,
     /// `spec.analysis.mirror`.
     pub is_mirror_asked: bool,
     /// `spec.analysis.mirrorWeight` in per cent; `None` is all requests.
@@ -72,16 +74,23 @@ impl Route {
     /// has a uid. Cookies, selector, selector label and ingress settings are left for the caller to fill in.
     ///
     /// # Errors
-    /// When the Canary has no `spec.service`.
+    /// When the Canary has no `spec.service`, which only one of a Knative Service may lack.
     pub fn new(canary: &Canary, split: Split) -> Result<Self, RenderError> {
-        let service = canary
+        let is_knative = canary
             .spec
-            .service
-            .clone()
-            .ok_or_else(|| RenderError::Missing {
-                field: "spec.service".into(),
-                cure: "give at least spec.service.port".into(),
-            })?;
+            .target_ref
+            .api_version
+            .starts_with("serving.knative.dev/");
+        let service = match &canary.spec.service {
+            Some(service) => service.clone(),
+            None if is_knative => CanaryService::default(),
+            None => {
+                return Err(RenderError::Missing {
+                    field: "spec.service".into(),
+                    cure: "give at least spec.service.port".into(),
+                });
+            }
+        };
         let analysis = canary.analysis();
         let owner = match (&canary.metadata.name, &canary.metadata.uid) {
             (Some(name), Some(uid)) => Some(Owner {
@@ -102,6 +111,9 @@ impl Route {
             service,
             matches: analysis
                 .and_then(|analysis| analysis.match_.clone())
+                .unwrap_or_default(),
+            testers: analysis
+                .map(|analysis| analysis.testers.clone())
                 .unwrap_or_default(),
             is_mirror_asked: analysis.is_some_and(|analysis| analysis.mirror),
             mirror_weight: analysis
@@ -128,6 +140,12 @@ impl Route {
     #[must_use]
     pub fn canary(&self) -> String {
         format!("{}-canary", self.apex)
+    }
+
+    /// True when some users reach the canary whatever its weight: none do while it has none, for then it may have
+    /// no pods.
+    pub(crate) fn has_testers_now(&self) -> bool {
+        !self.testers.is_empty() && !self.split.canary.is_zero()
     }
 
     /// The selector of the primary's pods.

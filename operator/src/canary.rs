@@ -32,6 +32,7 @@ mod finalizer;
 mod observe;
 mod record;
 mod subject;
+mod takeover;
 
 use act::{ActError, Writer};
 use alert::Alerts;

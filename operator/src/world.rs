@@ -16,6 +16,7 @@ use crate::queue::Queue;
 pub mod canary;
 pub mod key;
 pub mod kind;
+pub mod knative;
 pub mod objects;
 pub mod of_kind;
 pub mod packed;
@@ -26,6 +27,7 @@ pub mod workload;
 
 use canary::CanarySeen;
 use key::Key;
+use knative::RevisionSeen;
 use objects::{ConfigSeen, RawSeen, ScalerSeen, ServiceSeen};
 use relations::Relations;
 use store::Store;
@@ -56,6 +58,7 @@ struct Lazy {
     daemon_sets: Option<Arc<Store<WorkloadSeen>>>,
     config_maps: Option<Arc<Store<ConfigSeen>>>,
     secrets: Option<Arc<Store<ConfigSeen>>>,
+    revisions: Option<Arc<Store<RevisionSeen>>>,
     raw: BTreeMap<String, Arc<Store<RawSeen>>>,
 }
 

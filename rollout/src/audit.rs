@@ -6,8 +6,9 @@
 use crate::{
     action::{Action, Scale},
     report::Decision,
-    spec::{Next, TargetKind, ValidSpec},
-    state::{Run, State},
+    spec::{Next, TargetKind, UnknownAction, ValidSpec},
+    state::{RollbackReason, Run, State},
+    verdict::Verdict,
     weight::{Split, Weight},
     world::{Seen, Snapshot, TrafficSeen, Workload, World},
 };
@@ -32,7 +33,7 @@ pub fn audit(spec: &ValidSpec, before: &State, world: &World, decision: &Decisio
         decision,
     };
     let mut broken = Vec::new();
-    let rules: [(&'static str, Rule); 9] = [
+    let rules: [(&'static str, Rule); 10] = [
         ("I1", weight_is_routed),
         ("I2", canary_can_take_its_share),
         ("I2", running_pods_are_kept),
@@ -41,6 +42,7 @@ pub fn audit(spec: &ValidSpec, before: &State, world: &World, decision: &Decisio
         ("I4", primary_can_take_its_share),
         ("I6", steps_are_taken_in_order),
         ("I7", new_revision_gets_nothing),
+        ("I11", unknown_is_neither),
         ("I13", rest_is_rest),
     ];
     for (invariant, rule) in rules {
@@ -270,6 +272,38 @@ fn new_revision_gets_nothing(view: &View<'_>) -> Option<String> {
         .then(|| "leaves users on a revision that nobody analysed".to_owned())
 }
 
+/// I11: without a verdict nothing is promoted, counted or rolled back, unless the Canary gives a deadline for it.
+fn unknown_is_neither(view: &View<'_>) -> Option<String> {
+    let (before, after) = (view.before.run()?, view.decision.state.run()?);
+    let evidence = &view.decision.report.evidence;
+    let is_unknown = evidence
+        .iter()
+        .any(|one| matches!(one.verdict, Verdict::Unknown(_)))
+        && evidence.iter().all(|one| one.verdict != Verdict::Fail);
+    let is_moved = after.position != before.position || after.failed_checks > before.failed_checks;
+    let is_promoted = view
+        .decision
+        .actions
+        .iter()
+        .any(|action| matches!(action, Action::Promote { .. }));
+    if is_unknown && (is_moved || is_promoted) {
+        return Some("takes no verdict for one".to_owned());
+    }
+    let State::RollingBack(run, RollbackReason::Unknown(_)) = &view.decision.state else {
+        return None;
+    };
+    if matches!(view.before, State::RollingBack(..)) {
+        return None;
+    }
+    let lasted = run.memory.checked.zip(run.memory.unknown_since);
+    let lasted = lasted.map(|(end, start)| end - start);
+    let is_allowed = view.spec.on_unknown.is_some_and(|policy| {
+        policy.action == UnknownAction::Rollback
+            && lasted.is_some_and(|lasted| lasted >= policy.deadline)
+    });
+    (!is_allowed).then(|| format!("rolls back without a verdict for {lasted:?}"))
+}
+
 /// I13: where nothing is wrong and nothing is new, nothing is done and nothing is planned.
 fn rest_is_rest(view: &View<'_>) -> Option<String> {
     let settled = match view.before {
@@ -296,7 +330,9 @@ fn rest_is_rest(view: &View<'_>) -> Option<String> {
         && settled.applied.is_some()
         && settled.applied.as_ref() == view.target_snapshot()
         && world.target_fault.is_none()
-        && settled.memory.hold.is_none();
+        && settled.memory.hold.is_none()
+        && (view.spec.affinity.is_none()
+            || settled.memory.cookies.canary.is_some() != settled.weight.is_zero());
     let decision = view.decision;
     let is_still =
         decision.actions.is_empty() && decision.state == *view.before && decision.wake.is_none();

@@ -21,6 +21,7 @@ mod repair;
 mod roll_back;
 mod round;
 mod scene;
+mod sessions;
 mod settle;
 mod terminate;
 mod wording;
@@ -59,7 +60,7 @@ pub(crate) fn plan(
         return complete(&scene, state, terminate::decide(&scene, state));
     }
     if spec.is_suspended {
-        return Plan::hold(state.clone(), WaitingOn::Suspended)
+        return Plan::hold(hold::suspended(state), WaitingOn::Suspended)
             .because("suspended: spec.suspend is true");
     }
     let plan = match state {
@@ -79,6 +80,7 @@ pub(crate) fn plan(
         State::Terminating(_) => Plan::to(state.clone()),
     };
     let plan = repair::add(&scene, plan);
+    let plan = sessions::follow(&scene, state, plan);
     complete(&scene, state, plan)
 }
 

@@ -17,6 +17,7 @@
 pub mod action;
 pub mod answers;
 pub mod audit;
+pub mod cookies;
 pub mod decide;
 pub mod probes;
 pub mod report;
@@ -30,6 +31,7 @@ pub mod world;
 pub use action::{Action, Severity};
 pub use answers::{Answers, GateAnswer, Measured, Sample};
 pub use audit::{Broken, audit};
+pub use cookies::{Affinity, Cookies};
 pub use decide::decide;
 pub use probes::{Probe, probes};
 pub use report::{Decision, Evidence, Outcome, Report};

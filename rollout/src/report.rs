@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+pub use api::canary::status::OutcomeKind;
+
 pub mod told;
 
 use crate::{action::Action, state::State, verdict::Verdict, waiting::WaitingOn, weight::Weight};
@@ -60,28 +62,21 @@ pub struct Outcome {
     pub why: String,
 }
 
-/// How a run can end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutcomeKind {
-    /// The first version serves from the primary.
-    Initialised,
-    /// The new version serves from the primary.
-    Promoted,
-    /// The old version serves from the primary.
-    RolledBack,
-    /// The primary did not come up with the new version; the canary serves it.
-    PromotionFailed,
+impl Outcome {
+    /// `rolled back: request-success-rate 66.7 %, needs ≥ 99 %`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{}: {}", word(self.kind), self.why)
+    }
 }
 
-impl OutcomeKind {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Initialised => "initialised",
-            Self::Promoted => "promoted",
-            Self::RolledBack => "rolled back",
-            Self::PromotionFailed => "promotion failed",
-        }
+/// The word for how a run ended.
+#[must_use]
+pub const fn word(kind: OutcomeKind) -> &'static str {
+    match kind {
+        OutcomeKind::Initialised => "initialised",
+        OutcomeKind::Promoted => "promoted",
+        OutcomeKind::RolledBack => "rolled back",
+        OutcomeKind::PromotionFailed => "promotion failed",
     }
 }

@@ -5,18 +5,20 @@
 
 use chrono::TimeDelta;
 
-use crate::weight::Weight;
+use crate::{cookies::Affinity, weight::Weight};
 
 pub mod check;
 pub mod finding;
 pub mod gate;
 mod parse;
 pub mod strategy;
+pub mod unknown;
 
 pub use check::{Check, CheckId, CheckSource, Limits};
 pub use finding::{Finding, Findings};
 pub use gate::{Gate, GateId, GateKind};
 pub use strategy::{Next, Strategy};
+pub use unknown::{OnUnknown, UnknownAction};
 
 /// Settings of the operator that a Canary falls back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,10 @@ pub struct ValidSpec {
     pub is_suspended: bool,
     /// Metrics to check, in the order they are asked: built-in and inline ones, then templates.
     pub checks: Vec<Check>,
+    /// What is done when they give no verdict for long; `None` is to hold for ever.
+    pub on_unknown: Option<OnUnknown>,
+    /// Cookies that keep users where they are; `None` without.
+    pub affinity: Option<Affinity>,
     /// Webhooks in the order of the spec, but for those of type event.
     pub gates: Vec<Gate>,
     /// Warnings about settings that the provider cannot follow, told as events when a run starts.
@@ -109,6 +115,8 @@ pub enum TargetKind {
     DaemonSet,
     /// core/v1 Service.
     Service,
+    /// serving.knative.dev/v1 Service: its revisions are primary and canary.
+    Knative,
 }
 
 impl TargetKind {
@@ -118,7 +126,7 @@ impl TargetKind {
         match self {
             Self::Deployment => "Deployment",
             Self::DaemonSet => "DaemonSet",
-            Self::Service => "Service",
+            Self::Service | Self::Knative => "Service",
         }
     }
 }

@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 pub use api::canary::CanaryPhase as Phase;
 
 use crate::{
-    report::Evidence,
+    cookies::Cookies,
+    report::{Evidence, OutcomeKind},
     spec::strategy::Position,
     weight::Weight,
     world::{Revision, Snapshot},
@@ -89,6 +90,8 @@ pub struct Memory {
     pub traffic_started: Option<DateTime<Utc>>,
     /// When the wait for pods began; the progress deadline counts from here.
     pub wait_started: Option<DateTime<Utc>>,
+    /// Since when the checks have given no verdict; `None` while they do.
+    pub unknown_since: Option<DateTime<Utc>>,
     /// When the last round of checks ended.
     pub checked: Option<DateTime<Utc>>,
     /// Canary weights visited, in order; empty until the first step.
@@ -103,6 +106,10 @@ pub struct Memory {
     pub hold: Option<String>,
     /// The last decision, in words.
     pub decision: Option<String>,
+    /// How the run ended, and the evidence in one sentence; `None` until it has.
+    pub outcome: Option<(OutcomeKind, String)>,
+    /// The cookies that keep users where they are (stored beside `status.analysis`).
+    pub cookies: Cookies,
 }
 
 /// Why a run is rolled back.
@@ -114,6 +121,8 @@ pub enum RollbackReason {
     Hook(String),
     /// The canary did not become ready in time; Flagger's sentence about it.
     Deadline(String),
+    /// The checks gave no verdict for as long as `onUnknown` allows; the sentence about it.
+    Unknown(String),
 }
 
 impl RollbackReason {
@@ -121,7 +130,7 @@ impl RollbackReason {
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
-            Self::Checks(why) | Self::Deadline(why) => why.clone(),
+            Self::Checks(why) | Self::Deadline(why) | Self::Unknown(why) => why.clone(),
             Self::Hook(name) => format!("rollback hook {name:?} asked for it"),
         }
     }
@@ -178,6 +187,23 @@ impl State {
             | Self::RollingBack(run, _)
             | Self::Promoting(run)
             | Self::Finalising(run) => Some(&run.memory),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn memory_mut(&mut self) -> Option<&mut Memory> {
+        match self {
+            Self::New => None,
+            Self::Initializing(memory) | Self::Terminating(memory) => Some(memory),
+            Self::Initialized(settled)
+            | Self::Waiting(settled)
+            | Self::Succeeded(settled)
+            | Self::Failed(settled) => Some(&mut settled.memory),
+            Self::Progressing(run)
+            | Self::WaitingPromotion(run)
+            | Self::RollingBack(run, _)
+            | Self::Promoting(run)
+            | Self::Finalising(run) => Some(&mut run.memory),
         }
     }
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{spec::GateKind, weight::Weight};
+use crate::{
+    spec::{GateKind, UnknownAction},
+    weight::Weight,
+};
 
 /// Why a canary does not move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub enum WaitingOn {
         weight: Weight,
         /// The next attempt.
         next: DateTime<Utc>,
+        /// How long this is borne.
+        patience: Patience,
     },
     /// A closed gate.
     Gate {
@@ -77,6 +82,17 @@ pub enum WaitingOn {
     Answers,
 }
 
+/// How long it is borne that checks give no verdict (`analysis.onUnknown`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// For ever.
+    Endless,
+    /// Until this moment; what comes then.
+    Until(DateTime<Utc>, UnknownAction),
+    /// It is over, the weight is held all the same; how long it was.
+    Over(TimeDelta),
+}
+
 impl WaitingOn {
     /// The sentence, with times left counted from `now`.
     #[must_use]
@@ -92,8 +108,19 @@ impl WaitingOn {
             Self::TargetFault(why) => why.clone(),
             Self::Pods { name, .. } => format!("waiting for {name}: its pods are not ready"),
             Self::Routes(why) => format!("waiting for routes: {why}"),
-            Self::Metrics { why, weight, .. } => {
-                format!("waiting for metrics: {why}; weight stays at {weight} %")
+            Self::Metrics {
+                why,
+                weight,
+                patience,
+                ..
+            } => {
+                let told = format!("waiting for metrics: {why}; weight stays at {weight} %");
+                match patience {
+                    Patience::Endless | Patience::Until(..) => told,
+                    Patience::Over(length) => {
+                        format!("{told}, without a verdict for {}", span(*length))
+                    }
+                }
             }
             Self::Gate {
                 name, kind, detail, ..
@@ -143,11 +170,23 @@ impl fmt::Display for Told<'_> {
                 why,
                 weight,
                 next,
-            } => write!(
-                f,
-                "waiting for metrics: {why} (next try {}); weight stays at {weight} %",
-                Left(*next, self.now)
-            ),
+                patience,
+            } => {
+                write!(
+                    f,
+                    "waiting for metrics: {why} (next try {}); weight stays at {weight} %",
+                    Left(*next, self.now)
+                )?;
+                match patience {
+                    Patience::Until(end, UnknownAction::Rollback) => {
+                        write!(f, ", rolled back {}", Left(*end, self.now))
+                    }
+                    Patience::Over(length) => {
+                        write!(f, ", without a verdict for {}", span(*length))
+                    }
+                    Patience::Endless | Patience::Until(_, UnknownAction::Hold) => Ok(()),
+                }
+            }
             WaitingOn::Gate {
                 name,
                 kind,

@@ -71,10 +71,11 @@ impl Seen {
     }
 }
 
-/// A Deployment, DaemonSet or Service, as far as a rollout cares.
+/// A Deployment, DaemonSet, Service or Knative revision, as far as a rollout cares.
 ///
 /// For a DaemonSet `desired` is desiredNumberScheduled, `updated` updatedNumberScheduled and `available`
-/// numberAvailable. For a core Service all counts are 0 and are not looked at.
+/// numberAvailable. For a core Service all counts are 0 and are not looked at. For a Knative revision they are 1,
+/// but `available` is 0 until its condition Ready is true; that condition is both `progressing` and `availability`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Workload {
     /// `metadata.uid`.

@@ -58,6 +58,9 @@ pub struct CanaryAnalysis {
     /// Which requests reach the canary in an A/B release.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "match")]
     pub match_: Option<Vec<AnalysisMatch>>,
+    /// Which requests always reach the canary once it has traffic, while all others are split by weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub testers: Vec<AnalysisMatch>,
     /// Metrics that must stay within their thresholds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metrics: Vec<CanaryMetric>,
@@ -70,9 +73,37 @@ pub struct CanaryAnalysis {
     /// Keep a user on the version first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_affinity: Option<SessionAffinity>,
+    /// Sluice: what is done when metrics give no verdict for long; hold for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_unknown: Option<OnUnknown>,
 }
 
-/// One condition of an A/B release.
+/// What is done when metrics give no verdict for long (server away, no traffic, several series).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OnUnknown {
+    /// How long in a row there may be no verdict, a Go duration.
+    #[schemars(regex(pattern = "^[0-9]+(h|m|s)"))]
+    pub deadline: String,
+    /// What is done then.
+    #[serde(default)]
+    pub action: UnknownAction,
+}
+
+/// What is done when there was no verdict for as long as `deadline`.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownAction {
+    /// The weight stays, and an alert is sent.
+    #[default]
+    Hold,
+    /// The release is rolled back.
+    Rollback,
+}
+
+/// One condition that chooses users: all of its parts must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnalysisMatch {

@@ -107,6 +107,9 @@ pub struct AnalysisStatus {
     /// When the current wait for pods began: the progress deadline counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_started: Option<Time>,
+    /// Since when the checks have given no verdict; absent while they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Time>,
     /// When the checks were last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check: Option<Time>,
@@ -128,6 +131,34 @@ pub struct AnalysisStatus {
     /// The last decision, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
+    /// How the run ended, when it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OutcomeStatus>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomeStatus {
+    /// How, in a word.
+    pub kind: OutcomeKind,
+    /// The evidence, in one sentence.
+    pub reason: String,
+}
+
+/// How a run can end.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum OutcomeKind {
+    /// The first version serves from the primary.
+    Initialised,
+    /// The new version serves from the primary.
+    Promoted,
+    /// The old version serves from the primary.
+    RolledBack,
+    /// The primary did not come up with the new version; the canary serves it.
+    PromotionFailed,
 }
 
 /// The last answer of one check.

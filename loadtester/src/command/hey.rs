@@ -232,7 +232,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A switch's value, as Go's `strconv.ParseBool` reads it.
-fn is_on(value: Option<&str>) -> Option<bool> {
+pub(super) fn is_on(value: Option<&str>) -> Option<bool> {
     match value {
         None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
         Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),

@@ -1,37 +1,26 @@
 //! Sends one request of a plan and reads its answer to the end.
 //!
-//! Keeps connections by hyper's pool; follows redirects; knows nothing of rates. TLS is in
-//! `tls.rs`.
-
-use std::time::Duration;
+//! Follows redirects; knows nothing of rates. Connections are `connect.rs`'s.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use super::{Fault, Plan, tls};
+use super::connect::{self, Http};
+use super::rpc::Code;
+use super::{Fault, Plan, PlanError};
 
 /// Redirects followed for one request.
 const REDIRECTS_MAX: usize = 10;
-/// Time to open a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time an idle connection is kept, below what common servers keep.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Sends the requests of one plan.
 pub(super) struct Sender {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    url: Uri,
-    method: Method,
+    /// One, or as many as gRPC calls are spread over.
+    clients: Vec<Http>,
+    plan: Plan,
     headers: HeaderMap,
-    body: Bytes,
-    timeout: Option<Duration>,
     redirects_max: usize,
 }
 
@@ -41,60 +30,72 @@ pub(super) struct Got {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) bytes: u64,
+    /// How a gRPC call ended; of no meaning for other answers.
+    code: Code,
 }
 
 impl Sender {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let idle = if plan.is_keepalive {
-            plan.concurrency
-        } else {
-            0
-        };
-        let client = Client::builder(TokioExecutor::new())
-            .http2_only(plan.is_http2)
-            .pool_max_idle_per_host(idle)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(tls::connector(connector, plan.is_http2));
+    pub(super) fn new(plan: &Plan) -> Result<Self, PlanError> {
+        let connections = plan.calls.as_ref().map_or(1, |calls| calls.connections);
+        let clients: Result<_, _> = (0..connections.max(1))
+            .map(|_| connect::client(plan))
+            .collect();
         let mut headers = plan.headers.clone();
         if !plan.is_keepalive && !plan.is_http2 {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        Self {
-            client,
-            url: plan.url.clone(),
-            method: plan.method.clone(),
+        Ok(Self {
+            clients: clients?,
+            plan: plan.clone(),
             headers,
-            body: plan.body.clone(),
-            timeout: plan.timeout,
             redirects_max: if plan.follows_redirects {
                 REDIRECTS_MAX
             } else {
                 0
             },
-        }
+        })
     }
 
-    /// Sends one request and reads the answer.
-    pub(super) async fn send(&self) -> Result<Got, Fault> {
-        match self.timeout {
-            Some(limit) => timeout(limit, self.follow())
+    /// Sends the n-th request and reads the answer.
+    pub(super) async fn send(&self, n: u64) -> Result<Got, Fault> {
+        match self.plan.timeout {
+            Some(limit) => timeout(limit, self.exchange(n))
                 .await
                 .map_err(|_| Fault::Timeout)?,
-            None => self.follow().await,
+            None => self.exchange(n).await,
         }
     }
 
-    async fn follow(&self) -> Result<Got, Fault> {
+    async fn exchange(&self, n: u64) -> Result<Got, Fault> {
+        // The remainder is below a length, so it fits.
+        let turn = |length: usize| {
+            let length = u64::try_from(length).unwrap_or(u64::MAX).max(1);
+            usize::try_from(n % length).unwrap_or(0)
+        };
+        let client = self.clients.get(turn(self.clients.len()));
+        let client = client.ok_or(Fault::Connect)?;
+        let Some(calls) = &self.plan.calls else {
+            return self.follow(client).await;
+        };
+        let body = calls.bodies.get(turn(calls.bodies.len())).cloned();
+        let body = body.unwrap_or_default();
+        let got = self
+            .once(client, &self.plan.url, &self.plan.method, body)
+            .await?;
+        if got.code == Code::OK {
+            Ok(got)
+        } else {
+            Err(Fault::Rpc(got.code))
+        }
+    }
+
+    async fn follow(&self, client: &Http) -> Result<Got, Fault> {
+        let plan = &self.plan;
         let (mut url, mut method, mut body) =
-            (self.url.clone(), self.method.clone(), self.body.clone());
+            (plan.url.clone(), plan.method.clone(), plan.body.clone());
         let mut left = self.redirects_max;
         loop {
-            let got = self.once(&url, &method, body.clone()).await?;
+            let got = self.once(client, &url, &method, body.clone()).await?;
             let location = got
                 .headers
                 .get(header::LOCATION)
@@ -119,12 +120,18 @@ impl Sender {
         }
     }
 
-    async fn once(&self, url: &Uri, method: &Method, body: Bytes) -> Result<Got, Fault> {
+    async fn once(
+        &self,
+        client: &Http,
+        url: &Uri,
+        method: &Method,
+        body: Bytes,
+    ) -> Result<Got, Fault> {
         let mut request = Request::new(Full::new(body));
         *request.uri_mut() = url.clone();
         *request.method_mut() = method.clone();
         *request.headers_mut() = self.headers.clone();
-        let answer = self.client.request(request).await.map_err(|error| {
+        let answer = client.request(request).await.map_err(|error| {
             if error.is_connect() {
                 Fault::Connect
             } else {
@@ -132,14 +139,16 @@ impl Sender {
             }
         })?;
         let (parts, mut body) = answer.into_parts();
-        let mut bytes = 0_u64;
+        let (mut bytes, mut trailers) = (0_u64, None);
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| Fault::Broken)?;
             bytes += frame
                 .data_ref()
                 .map_or(0, |data| u64::try_from(data.len()).unwrap_or(u64::MAX));
+            trailers = frame.into_trailers().ok().or(trailers);
         }
         Ok(Got {
+            code: Code::read(parts.status, &parts.headers, trailers.as_ref()),
             status: parts.status,
             headers: parts.headers,
             bytes,

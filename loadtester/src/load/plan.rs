@@ -23,11 +23,42 @@ pub enum Limit {
     Requests(u64),
 }
 
+/// Whether a server must show who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trust {
+    /// Any certificate will do, as hey has it.
+    #[default]
+    Any,
+    /// The certificate must hold.
+    Checked {
+        /// Who may have signed it, in PEM; whom the system trusts if absent.
+        roots: Option<Bytes>,
+        /// The name that it must carry; the URL's host if absent.
+        name: Option<String>,
+    },
+}
+
+/// Calls of one gRPC method in the place of plain requests. A call that ends with another status
+/// than OK is a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calls {
+    /// Bodies, sent in turn: messages in their frames.
+    pub bodies: Vec<Bytes>,
+    /// Connections that the calls are spread over.
+    pub connections: usize,
+}
+
 /// A load to generate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Where to: `http`, or `https` without a check of the certificate, as hey has it.
+    /// Where to: `http` or `https`.
     pub url: Uri,
+    /// Where connections go, if not to the URL's host.
+    pub connect_to: Option<Uri>,
+    /// Time to open a connection; ten seconds if absent.
+    pub connect_timeout: Option<Duration>,
+    /// Whether the server must show who it is.
+    pub trust: Trust,
     /// Method of every request.
     pub method: Method,
     /// Headers of every request; `Host` replaces the URL's.
@@ -38,6 +69,8 @@ pub struct Plan {
     pub rate_per_s: Option<f64>,
     /// When to end.
     pub limit: Limit,
+    /// Time after which to end, whatever the limit says.
+    pub cutoff: Option<Duration>,
     /// Requests open at one time.
     pub concurrency: usize,
     /// Speak HTTP/2; over `http` without asking first.
@@ -48,6 +81,8 @@ pub struct Plan {
     pub is_keepalive: bool,
     /// Follow redirects, up to ten.
     pub follows_redirects: bool,
+    /// Make gRPC calls; the body then comes from these.
+    pub calls: Option<Calls>,
 }
 
 /// Why a plan cannot be carried out.
@@ -60,6 +95,17 @@ pub enum PlanError {
     Url {
         /// What was given.
         url: String,
+    },
+    /// No usable certificates to check a server by.
+    #[error(
+        "failed to read certificates: give a PEM file with certificates, or do not check the server's"
+    )]
+    Certificates,
+    /// The name that a server's certificate must carry is none.
+    #[error("failed to use server name {name:?}: give a DNS name or an IP address")]
+    ServerName {
+        /// What was given.
+        name: String,
     },
     /// Too many or no workers.
     #[error("failed to use concurrency {concurrency}: give 1 to {CONCURRENCY_MAX}")]
@@ -81,16 +127,21 @@ impl Plan {
     pub fn new(url: Uri, limit: Limit) -> Self {
         Self {
             url,
+            connect_to: None,
+            connect_timeout: None,
+            trust: Trust::Any,
             method: Method::GET,
             headers: HeaderMap::new(),
             body: Bytes::new(),
             rate_per_s: None,
             limit,
+            cutoff: None,
             concurrency: 1,
             is_http2: false,
             timeout: Some(Duration::from_secs(20)),
             is_keepalive: true,
             follows_redirects: true,
+            calls: None,
         }
     }
 

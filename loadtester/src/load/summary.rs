@@ -9,6 +9,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::Answer;
+use super::rpc::Code;
 
 /// Longest latency told apart.
 const LATENCY_MAX_US: u64 = 3_600_000_000;
@@ -28,16 +29,33 @@ pub enum Fault {
     Broken,
     /// Too many redirects, or one to another host.
     Redirect,
+    /// A gRPC call ended with another status than OK.
+    Rpc(Code),
+}
+
+impl Fault {
+    /// A word for metrics.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self {
+            Self::Connect => "connect".to_owned(),
+            Self::Timeout => "timeout".to_owned(),
+            Self::Broken => "broken".to_owned(),
+            Self::Redirect => "redirect".to_owned(),
+            Self::Rpc(code) => code.name().to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connection refused or not made",
-            Self::Timeout => "no answer in time",
-            Self::Broken => "connection broke off",
-            Self::Redirect => "redirect not followed",
-        })
+        match self {
+            Self::Connect => f.write_str("connection refused or not made"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::Broken => f.write_str("connection broke off"),
+            Self::Redirect => f.write_str("redirect not followed"),
+            Self::Rpc(code) => write!(f, "rpc ended with {code}"),
+        }
     }
 }
 
@@ -55,10 +73,11 @@ pub struct Summary {
     /// Requests that were due but found no free worker before the end.
     pub missed: u64,
     latencies: Histogram<u64>,
+    is_rpc: bool,
 }
 
 impl Summary {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(is_rpc: bool) -> Self {
         // Three digits up to an hour are within the library's bounds; the default grows.
         let latencies = Histogram::new_with_max(LATENCY_MAX_US, 3);
         Self {
@@ -68,6 +87,7 @@ impl Summary {
             took: Duration::ZERO,
             missed: 0,
             latencies: latencies.unwrap_or_else(|_| unreachable!("bounds are constants")),
+            is_rpc,
         }
     }
 
@@ -148,7 +168,11 @@ impl fmt::Display for Summary {
         }
         writeln!(f, "\nStatus code distribution:")?;
         for (status, count) in &self.statuses {
-            writeln!(f, "  [{status}]\t{count} responses")?;
+            if self.is_rpc {
+                writeln!(f, "  [{}]\t{count} responses", Code::OK)?;
+            } else {
+                writeln!(f, "  [{status}]\t{count} responses")?;
+            }
         }
         if !self.faults.is_empty() {
             writeln!(f, "\nError distribution:")?;
@@ -203,7 +227,7 @@ mod tests {
     #[test]
     fn a_summary_reads_like_heys() {
         let headers = HeaderMap::new();
-        let mut summary = Summary::new();
+        let mut summary = Summary::new(false);
         for ms in 1..=100 {
             let latency = Duration::from_millis(ms);
             let outcome = if ms == 100 {
@@ -241,7 +265,7 @@ mod tests {
             assert!(text.contains(part), "{part:?} not in {text}");
         }
         assert!(
-            Summary::new()
+            Summary::new(false)
                 .to_string()
                 .contains("Status code distribution")
         );

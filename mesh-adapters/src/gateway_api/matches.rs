@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use api::canary::service::{HttpMatch, StringMatch};
 use serde_json::{Map, Value, json};
 
-use crate::{error::RenderError, route::Route};
+use crate::{error::RenderError, refuse::TESTERS, route::Route};
 
 /// `service.match`, or all paths when it is empty.
 pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
@@ -21,6 +21,58 @@ pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
         .enumerate()
         .map(|(place, given)| one(&format!("spec.service.match[{place}]"), given))
         .collect()
+}
+
+/// Each tester beside each service match: what both ask for must hold; of one name, the tester's counts.
+pub(super) fn testers(route: &Route, service: &[Value]) -> Result<Vec<Value>, RenderError> {
+    let mut merged = Vec::new();
+    for (place, given) in route.testers.iter().enumerate() {
+        let field = format!("{TESTERS}[{place}]");
+        if !given.source_labels.is_empty() {
+            return Err(unsupported(&format!("{field}.sourceLabels")));
+        }
+        let headers = named(&format!("{field}.headers"), &given.headers)?;
+        let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
+        for base in service {
+            let mut next = base.as_object().cloned().unwrap_or_default();
+            let before = count(&next, "headers");
+            join(&mut next, "headers", &headers);
+            join(&mut next, "queryParams", &parameters);
+            // A match with more headers goes first, and a cookie that keeps users in their place is one.
+            if route.session_affinity.is_some() && count(&next, "headers") <= before {
+                return Err(RenderError::unsupported(
+                    field,
+                    "without a header of its own",
+                    "HTTPRoute puts the cookies of spec.analysis.sessionAffinity before it; choose testers by a header that spec.service.match does not name",
+                ));
+            }
+            merged.push(next.into());
+        }
+    }
+    Ok(merged)
+}
+
+fn count(one: &Map<String, Value>, key: &str) -> usize {
+    one.get(key).and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// Adds conditions to those of a match; one of the same name (of headers, in any case) goes.
+fn join(one: &mut Map<String, Value>, key: &str, added: &[Value]) {
+    if added.is_empty() {
+        return;
+    }
+    let name = |one: &Value| {
+        let name = one.get("name").and_then(Value::as_str).unwrap_or_default();
+        if key == "headers" {
+            name.to_ascii_lowercase()
+        } else {
+            name.to_owned()
+        }
+    };
+    if let Value::Array(list) = one.entry(key).or_insert_with(|| json!([])) {
+        list.retain(|there| !added.iter().any(|added| name(added) == name(there)));
+        list.extend(added.iter().cloned());
+    }
 }
 
 /// Each analysis match over each service match; its headers and query parameters take the place of theirs.

@@ -21,7 +21,9 @@ pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
         backend(route, &route.canary(), route.split.canary),
     ];
     if route.matches.is_empty() {
-        return sticky::rules(route, service, both);
+        let mut rules: Vec<Value> = testers(route, &service)?.into_iter().collect();
+        rules.extend(sticky::rules(route, service, both)?);
+        return Ok(rules);
     }
     let chosen = matches::merged(route, &service)?;
     let primary = vec![backend(route, &route.primary(), Weight::FULL)];
@@ -29,6 +31,20 @@ pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
         rule(route, chosen, true, both)?,
         rule(route, service, false, primary)?,
     ])
+}
+
+/// The rule of testers, when there are any now: all of them to the canary. It comes first, and so wins against
+/// the others where they are as specific.
+fn testers(route: &Route, service: &[Value]) -> Result<Option<Value>, RenderError> {
+    let matches = matches::testers(route, service)?;
+    if !route.has_testers_now() {
+        return Ok(None);
+    }
+    let canary = vec![
+        backend(route, &route.primary(), Weight::ZERO),
+        backend(route, &route.canary(), Weight::FULL),
+    ];
+    rule(route, matches, false, canary).map(Some)
 }
 
 /// One rule with the settings of the Canary.

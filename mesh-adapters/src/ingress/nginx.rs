@@ -14,7 +14,7 @@ use crate::{
     error::{ReadError, RenderError},
     metadata,
     object::{Live, Manifest, ObjectRef},
-    refuse,
+    refuse::{self, Header},
     route::Route,
     seen,
 };
@@ -36,18 +36,22 @@ fn annotations(
     live: Option<&Value>,
 ) -> Result<BTreeMap<String, Value>, RenderError> {
     let mut wanted = BTreeMap::from([(key(route, "canary"), "true".into())]);
-    let chosen = chosen(route)?;
+    let chosen = choice(route, refuse::headers(route, "NGINX")?)?;
+    let testers = testers(route)?;
     let canary = route.split.canary;
     if route.matches.is_empty() || canary.is_zero() {
         let weight = canary.percent().to_string();
         wanted.insert(key(route, "canary-weight"), weight.into());
+        if route.has_testers_now() {
+            wanted.extend(testers);
+        }
     } else if canary == Weight::FULL {
         wanted.extend(chosen);
     } else {
         return Err(RenderError::unsupported(
             "spec.analysis.match",
             "given",
-            "NGINX sends all chosen users to the canary or none; use spec.analysis.iterations instead of stepWeight",
+            "NGINX sends all chosen users to the canary or none; use spec.analysis.iterations instead of stepWeight, or spec.analysis.testers beside it",
         ));
     }
     // A choice that another controller wrote is not ours to leave out, but NGINX takes an empty one for none.
@@ -61,10 +65,28 @@ fn annotations(
     Ok(wanted)
 }
 
-/// The annotations that choose users.
-fn chosen(route: &Route) -> Result<BTreeMap<String, Value>, RenderError> {
+/// The annotations that choose testers. NGINX looks at the header, then at the cookie, then at the weight, so
+/// either of the two is enough.
+fn testers(route: &Route) -> Result<BTreeMap<String, Value>, RenderError> {
+    let mut all = Vec::new();
+    for mut headers in refuse::testers_headers(route, "NGINX")? {
+        let first = headers.pop();
+        if let Some(second) = headers.pop() {
+            return Err(RenderError::unsupported(
+                second.field,
+                "a second header",
+                "NGINX cannot ask for two headers at once; give one of them an entry of its own",
+            ));
+        }
+        all.extend(first);
+    }
+    choice(route, all)
+}
+
+/// The annotations that choose users by these headers.
+fn choice(route: &Route, headers: Vec<Header<'_>>) -> Result<BTreeMap<String, Value>, RenderError> {
     let mut wanted: BTreeMap<String, Value> = BTreeMap::new();
-    for header in refuse::headers(route, "NGINX")? {
+    for header in headers {
         let (exact, regex) = (&header.value.exact, &header.value.regex);
         let (by, added) = if header.name == "cookie" {
             let Some(cookie) = exact else {
@@ -137,7 +159,7 @@ impl Adapter for Nginx {
         // NGINX takes a missing weight for 0, and the copy for an Ingress of its own without the first mark.
         let canary = read("canary-weight").map_or(Some(0), |text| text.parse().ok());
         match (read("canary"), canary) {
-            (Some("true"), Some(canary)) if !is_chosen => {
+            (Some("true"), Some(canary)) if !is_chosen || !route.testers.is_empty() => {
                 let canary: i64 = canary;
                 seen::split(&pair.ours, 100_i64.saturating_sub(canary), canary)
             }

@@ -5,14 +5,16 @@ use rollout::Weight;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{destination, destinations, sticky};
+use super::{destination, destinations, sticky, testers};
 use crate::{error::RenderError, route::Route};
 
 /// The routes wanted: one, or two when only some users are to reach the canary.
 pub(super) fn routes(route: &Route) -> Result<Vec<Value>, RenderError> {
     let service = list(&route.service.match_)?;
     if route.matches.is_empty() {
-        return sticky::routes(route, service);
+        let mut routes: Vec<Value> = testers::route(route, &service)?.into_iter().collect();
+        routes.extend(sticky::routes(route, service)?);
+        return Ok(routes);
     }
     let chosen = merged(&list(&route.matches)?, &service);
     let mut first = one(route, chosen, destinations(route))?;
@@ -99,7 +101,7 @@ fn merged(analysis: &[Value], service: &[Value]) -> Vec<Value> {
 }
 
 /// The api's matches have Istio's own shape.
-fn list<T: Serialize>(matches: &[T]) -> Result<Vec<Value>, RenderError> {
+pub(super) fn list<T: Serialize>(matches: &[T]) -> Result<Vec<Value>, RenderError> {
     matches.iter().map(|one| value("match", one)).collect()
 }
 

@@ -14,6 +14,7 @@ use super::{Context, finalizer};
 
 mod configs;
 mod copies;
+mod knative;
 mod routes;
 mod scaler;
 mod services;
@@ -122,9 +123,12 @@ async fn carry_out(
     next: &Decision,
     action: &Action,
 ) -> Result<(), ActError> {
-    if subject.spec.target.kind == TargetKind::Service
-        && let Some(done) = copies::carry_out(ctx, subject, action).await
-    {
+    let special = match subject.spec.target.kind {
+        TargetKind::Deployment | TargetKind::DaemonSet => None,
+        TargetKind::Service => copies::carry_out(ctx, subject, action).await,
+        TargetKind::Knative => knative::carry_out(ctx, subject, action).await,
+    };
+    if let Some(done) = special {
         return done;
     }
     match action {

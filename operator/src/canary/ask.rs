@@ -167,11 +167,8 @@ pub(super) async fn context(
                 .as_ref()
                 .map(|reference| reference.name.as_str()),
         ),
-        route: named(
-            own.route_ref
-                .as_ref()
-                .map(|reference| reference.name.as_str()),
-        ),
+        route: route(ctx, subject)
+            .unwrap_or_else(|| named(own.route_ref.as_ref().map(|found| found.name.as_str()))),
         flavour: Flavour::choose(
             &ctx.settings.mesh_provider,
             own.provider.as_deref(),
@@ -181,6 +178,17 @@ pub(super) async fn context(
         templates: templates(ctx, wanted).await,
         checksum,
         now: ctx.clock.now(),
+    }
+}
+
+/// Of a Knative Service the revision that is judged.
+fn route(ctx: &Context, subject: &Subject) -> Option<String> {
+    if subject.spec.target.kind != TargetKind::Knative {
+        return None;
+    }
+    match subject.workload(ctx, &subject.target()) {
+        Known::Present(seen) => Some(seen.template.to_string()),
+        Known::Absent | Known::Unread(_) => None,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) enum Unobserved {
 pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
     let target = subject.workload(ctx, &subject.target());
     let primary = subject.workload(ctx, &subject.primary());
-    relate(ctx, subject, &target);
+    relate(ctx, subject, &target, &primary);
     let mut world = World {
         primary: workload(&primary, primary_snapshot),
         is_deleting: subject.canary.metadata.deletion_timestamp.is_some(),
@@ -53,8 +53,13 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
         ..World::default()
     };
     let Known::Present(seen) = &target else {
-        world.target = workload(&target, |_| None);
-        (world.traffic, _) = traffic(ctx, subject, None)?;
+        world.target = missing(ctx, subject, &target, world.is_deleting).await?;
+        if let Known::Unread(Some(why)) = &target {
+            world.target_fault = Some(fault::unread(subject, why));
+        }
+        if subject.spec.target.kind != TargetKind::Knative {
+            (world.traffic, _) = traffic(ctx, subject, None)?;
+        }
         return Ok(world);
     };
     let (snapshot, fault) = snapshot(ctx, subject, seen)
@@ -62,6 +67,13 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
         .map_err(Unobserved::Failed)?;
     world.target = workload(&target, |_| snapshot);
     world.target_fault = fault.or_else(|| fault::of_target(ctx, subject, seen));
+    if let Known::Unread(Some(why)) = &primary {
+        world.target_fault.get_or_insert(fault::unread(subject, why));
+    }
+    if seen.template.is_empty() && subject.spec.target.kind == TargetKind::Knative {
+        // Before its first revision there is nothing to route to.
+        return Ok(world);
+    }
     let (traffic, has_drifted) = traffic(ctx, subject, seen.selector.as_ref())?;
     world.traffic = traffic;
     world.drift = drift(ctx, subject, seen);
@@ -71,8 +83,30 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
     Ok(world)
 }
 
+/// A target that is not known. A deletion must not wait for ever for a kind that cannot be watched, for instance
+/// because its definition is gone: the object is asked for by itself.
+async fn missing(
+    ctx: &Context,
+    subject: &Subject,
+    target: &Known<WorkloadSeen>,
+    is_deleting: bool,
+) -> Result<Seen, Unobserved> {
+    if is_deleting && matches!(target, Known::Unread(_)) {
+        let found = ctx.writer.get(&subject.resource(), &subject.target()).await;
+        if found.map_err(Unobserved::Failed)?.is_none() {
+            return Ok(Seen::Absent);
+        }
+    }
+    Ok(workload(target, |_| None))
+}
+
 /// Tells the caches which objects this canary is to be woken by.
-fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
+fn relate(
+    ctx: &Context,
+    subject: &Subject,
+    target: &Known<WorkloadSeen>,
+    primary: &Known<WorkloadSeen>,
+) {
     let workload = kind::id(&subject.resource());
     let service = kind::id(&kind::service());
     let mut objects = vec![
@@ -84,6 +118,14 @@ fn relate(ctx: &Context, subject: &Subject, target: &Known<WorkloadSeen>) {
             .key
             .sibling(&format!("{}-canary", subject.spec.target.name));
         objects.push((service.clone(), copy));
+    }
+    if subject.spec.target.kind == TargetKind::Knative {
+        for known in [target, primary] {
+            if let Known::Present(seen) = known {
+                let revision = kind::id(&kind::knative_revision());
+                objects.push((revision, subject.key.sibling(&seen.template)));
+            }
+        }
     }
     for name in [
         subject.spec.apex.clone(),

@@ -3,6 +3,8 @@
 //! Decodes, validates, and refuses what is not supported, each time naming field, value and
 //! cure. It writes nothing.
 
+use std::sync::Arc;
+
 use api::canary::{CanarySpec, CanaryStatus};
 use kube::api::ApiResource;
 use mesh_adapters::{Adapter, Route, Split};
@@ -12,6 +14,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::build::Owner;
+use super::takeover;
 use crate::json::str_at;
 use crate::world::key::Key;
 use crate::world::store::Known;
@@ -56,7 +59,13 @@ impl Subject {
 
     /// A workload of the target's kind: the target, or the primary.
     pub(super) fn workload(&self, ctx: &Context, key: &Key) -> Known<WorkloadSeen> {
-        ctx.caches.workload(self.spec.target.kind, key)
+        let kind = self.spec.target.kind;
+        if kind == TargetKind::Knative && *key == self.primary() {
+            return ctx
+                .caches
+                .primary_revision(&self.target(), takeover::is_new(&self.state));
+        }
+        ctx.caches.workload(kind, key)
     }
 
     /// The kind of target and primary.
@@ -92,7 +101,7 @@ pub(super) enum Reading {
 /// Reads the Canary from the cache. One that became invalid in the middle of a run is
 /// followed by the spec `in_force`.
 pub(super) fn read(
-    caches: &Caches,
+    caches: &Arc<Caches>,
     defaults: &Defaults,
     key: &Key,
     in_force: Option<&CanarySpec>,
@@ -132,7 +141,7 @@ fn with_spec(value: &Value, spec: &CanarySpec) -> Option<Value> {
 }
 
 fn subject(
-    caches: &Caches,
+    caches: &Arc<Caches>,
     defaults: &Defaults,
     key: &Key,
     value: &Value,
@@ -160,7 +169,8 @@ fn subject(
         uid: canary.metadata.uid.clone().unwrap_or_default(),
     };
     let version = str_at(value, "/metadata/resourceVersion").to_owned();
-    let state = State::read(canary.status.as_ref());
+    let known = takeover::known(caches, &spec, key, canary.status.as_ref());
+    let state = State::read(known.as_ref());
     let subject = Subject {
         key: key.clone(),
         canary,
@@ -181,7 +191,7 @@ fn subject(
 }
 
 /// Of two Canaries with one target the older one has it, then the one with the smaller name.
-fn alone(caches: &Caches, key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
+fn alone(caches: &Arc<Caches>, key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
     let rank = |key: &Key| {
         caches
             .canaries

@@ -14,7 +14,7 @@ use crate::json::str_at;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySeen {
     raw: Packed,
-    /// Kind and name of the target: `Deployment/podinfo`.
+    /// Kind and name of the target: `Deployment/podinfo`, `Knative Service/podinfo`.
     pub target: Box<str>,
     /// When it was made; the older of two with one target wins.
     pub created: DateTime<Utc>,
@@ -28,8 +28,11 @@ impl CanarySeen {
             metadata: lean(&object.metadata),
             data: object.data.clone(),
         };
+        let is_knative =
+            str_at(&object.data, "/spec/targetRef/apiVersion").starts_with("serving.knative.dev/");
         let target = format!(
-            "{}/{}",
+            "{}{}/{}",
+            if is_knative { "Knative " } else { "" },
             str_at(&object.data, "/spec/targetRef/kind"),
             str_at(&object.data, "/spec/targetRef/name")
         );

@@ -98,12 +98,23 @@ pub fn autoscaler() -> ApiResource {
     )
 }
 
+/// serving.knative.dev Service.
+pub fn knative_service() -> ApiResource {
+    resource("serving.knative.dev", "v1", "Service", "services")
+}
+
+/// serving.knative.dev Revision.
+pub fn knative_revision() -> ApiResource {
+    resource("serving.knative.dev", "v1", "Revision", "revisions")
+}
+
 /// The kind of a target, and of its primary.
 pub fn of_target(kind: TargetKind) -> ApiResource {
     match kind {
         TargetKind::Deployment => deployment(),
         TargetKind::DaemonSet => daemon_set(),
         TargetKind::Service => service(),
+        TargetKind::Knative => knative_service(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::store::Known;
 use super::workload::WorkloadSeen;
 
 impl Caches {
-    /// A workload that is released, or its primary.
+    /// A workload that is released, or its primary; of Knative only the canary's revision is told.
     pub fn workload(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Known<WorkloadSeen> {
         match kind {
             TargetKind::Deployment => self.deployments.get(key),
@@ -25,6 +25,7 @@ impl Caches {
                 Known::Absent => Known::Absent,
                 Known::Unread(why) => Known::Unread(why),
             },
+            TargetKind::Knative => self.latest_revision(key),
         }
     }
 
@@ -34,6 +35,7 @@ impl Caches {
             TargetKind::Deployment => self.deployments.version(key),
             TargetKind::DaemonSet => self.daemon_sets().version(key),
             TargetKind::Service => self.raw(&kind::service()).version(key),
+            TargetKind::Knative => self.raw(&kind::knative_service()).version(key),
         }
     }
 

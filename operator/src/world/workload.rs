@@ -14,7 +14,7 @@ use crate::canary::build::{REVISION_ANNOTATION, Selector, copy, zero};
 use crate::digest;
 use crate::json::{count_at, int_at, list_at, map_at, str_at};
 
-/// A kept Deployment, DaemonSet or Service.
+/// A kept Deployment, DaemonSet, Service or Knative revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WorkloadSeen {
     /// `metadata.uid`.
@@ -122,17 +122,19 @@ impl WorkloadSeen {
     }
 }
 
-/// Digest of what a release of this kind changes: the pod template, or a Service's spec.
+/// Digest of what a release of this kind changes: the pod template, or a Service's spec; a Knative revision has a name.
 pub fn revision(kind: TargetKind, object: &Value) -> String {
     let template = object.pointer("/spec/template").unwrap_or(&Value::Null);
     match kind {
         TargetKind::Deployment => digest::canonical(template),
         TargetKind::DaemonSet => digest::canonical(&zero::without(template.clone())),
         TargetKind::Service => digest::canonical(&copy::released(object)),
+        TargetKind::Knative => super::knative::latest(object).to_owned(),
     }
 }
 
-fn condition(data: &Value, type_: &str) -> Option<WorkloadCondition> {
+/// A condition of an object's status.
+pub(super) fn condition(data: &Value, type_: &str) -> Option<WorkloadCondition> {
     let found = list_at(data, "/status/conditions")
         .iter()
         .find(|condition| str_at(condition, "/type") == type_)?;

@@ -118,7 +118,8 @@ pub(super) fn scale_up(scene: &Scene<'_>) -> Vec<Action> {
 /// True when the target has no pods wanted and must be scaled up first.
 pub(super) fn is_scaled_down(scene: &Scene<'_>) -> bool {
     match scene.spec.target.kind {
-        crate::spec::TargetKind::Service => false,
+        // Knative scales by itself; a revision without pods is started by its first request.
+        crate::spec::TargetKind::Service | crate::spec::TargetKind::Knative => false,
         crate::spec::TargetKind::Deployment | crate::spec::TargetKind::DaemonSet => scene
             .world
             .target

@@ -1,10 +1,7 @@
 //! Remembers what a canary waits for, and tells of it once, when the wait begins.
 
 use super::{plan::Plan, scene::Scene, wording};
-use crate::{
-    state::{Memory, State},
-    waiting::WaitingOn,
-};
+use crate::{state::State, waiting::WaitingOn};
 
 /// Writes the wait of `plan` into its state; a wait that was not there before is told by events.
 pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan {
@@ -33,7 +30,7 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
     let has_moved = plan.decision.waiting_on.is_none() && plan.decision.state != *before;
     let is_run = plan.decision.state.run().is_some();
     let summary = plan.decision.report.summary.clone();
-    if let Some(memory) = memory_mut(&mut plan.decision.state) {
+    if let Some(memory) = plan.decision.state.memory_mut() {
         memory.hold = hold;
         if has_moved && is_run && !summary.is_empty() {
             memory.decision = Some(summary);
@@ -42,18 +39,11 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
     plan
 }
 
-const fn memory_mut(state: &mut State) -> Option<&mut Memory> {
-    match state {
-        State::New => None,
-        State::Initializing(memory) | State::Terminating(memory) => Some(memory),
-        State::Initialized(settled)
-        | State::Waiting(settled)
-        | State::Succeeded(settled)
-        | State::Failed(settled) => Some(&mut settled.memory),
-        State::Progressing(run)
-        | State::WaitingPromotion(run)
-        | State::RollingBack(run, _)
-        | State::Promoting(run)
-        | State::Finalising(run) => Some(&mut run.memory),
+/// The state of a canary that is suspended: nobody asks meanwhile, so nothing is unknown in a row.
+pub(super) fn suspended(state: &State) -> State {
+    let mut state = state.clone();
+    if let Some(memory) = state.memory_mut() {
+        memory.unknown_since = None;
     }
+    state
 }

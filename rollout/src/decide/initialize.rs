@@ -37,8 +37,7 @@ pub(super) fn go_on(scene: &Scene<'_>, memory: &Memory) -> Plan {
     match &scene.world.primary {
         Seen::Unread => return Plan::hold(state, WaitingOn::Cache("the primary")),
         Seen::Absent => {
-            let missing = scene.readiness(Side::Primary, memory.wait_started);
-            return hold_pods(scene, state, missing)
+            return Plan::to(state)
                 .doing([
                     Action::Services,
                     Action::Primary {
@@ -122,10 +121,11 @@ fn finish(scene: &Scene<'_>, memory: &Memory, target: &Snapshot, mut actions: Ve
         kind: OutcomeKind::Initialised,
         at: Weight::FULL,
         after: scene.today() - memory.started.unwrap_or(scene.today()),
-        why: format!("{} serves", scene.spec.primary_name()),
+        why: format!("{} serves", scene.workload_name(Side::Primary)),
     };
     let mut memory = memory.clone();
-    memory.decision = Some(format!("initialised: {}", outcome.why));
+    memory.decision = Some(outcome.sentence());
+    memory.outcome = Some((outcome.kind, outcome.why.clone()));
     let settled = Settled {
         applied: Some(baseline.clone()),
         promoted: Some(baseline.revision.clone()),

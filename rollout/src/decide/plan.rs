@@ -8,7 +8,7 @@ use crate::{
     probes::Probe,
     report::{Decision, Evidence, Outcome, Report},
     state::State,
-    waiting::WaitingOn,
+    waiting::{Patience, WaitingOn},
 };
 
 /// When to look again at a write whose watch event has not come.
@@ -80,7 +80,7 @@ impl Plan {
 
     /// Ends the run.
     pub(crate) fn ending(mut self, outcome: Outcome) -> Self {
-        self.decision.report.summary = format!("{}: {}", outcome.kind.as_str(), outcome.why);
+        self.decision.report.summary = outcome.sentence();
         self.decision.report.outcome = Some(outcome);
         self
     }
@@ -93,11 +93,14 @@ impl Plan {
         let has_moved = decision.state != *before;
         let due = match &decision.waiting_on {
             Some(
-                WaitingOn::Metrics { next, .. }
-                | WaitingOn::Gate { next, .. }
+                WaitingOn::Gate { next, .. }
                 | WaitingOn::Check { at: next }
                 | WaitingOn::Settling { until: next, .. },
             ) => Some(*next),
+            Some(WaitingOn::Metrics { next, patience, .. }) => match patience {
+                Patience::Until(end, _) => Some(*next.min(end)),
+                Patience::Endless | Patience::Over(_) => Some(*next),
+            },
             Some(WaitingOn::Pods { deadline, .. }) => deadline.filter(|end| *end > now),
             Some(WaitingOn::Answers) => Some(later(now, ASK_AGAIN)),
             Some(

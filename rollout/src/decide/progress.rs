@@ -1,20 +1,22 @@
 //! Progressing and WaitingPromotion: one step after the other, each left only after its checks passed.
 //!
 //! Facts come first (a new revision, the primary, the routes, the pods), then the questions of the round,
-//! then the next step. Nothing here goes on without an answer, and nothing unknown counts as bad.
+//! then the next step. Nothing here goes on without an answer, and nothing unknown counts as bad: it holds, for ever or
+//! until the deadline that the Canary gives.
 
 use super::{
     plan::Plan,
     promote, roll_back,
     round::{self, Asking, Checked, Heard},
-    scene::Scene,
+    scene::{Scene, later},
     wording,
 };
 use crate::{
+    action::Action,
     report::told,
-    spec::GateKind,
+    spec::{GateKind, OnUnknown, UnknownAction},
     state::{Phase, RollbackReason, Run, State},
-    waiting::WaitingOn,
+    waiting::{WaitingOn, span},
 };
 
 mod facts;
@@ -29,7 +31,29 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State, run: &Run) -> Plan {
     if scene.spec.is_analysis_skipped {
         return promote::begin(scene, run, Checked::default());
     }
-    questions(scene, state, run)
+    let plan = questions(scene, state, run);
+    if step::is_ahead(scene, state, run) && is_kept(&plan, run) {
+        return plan.first([Action::Routes(run.position.split)]);
+    }
+    plan
+}
+
+/// True when the questions are answered, and the run stays where it is.
+fn is_kept(plan: &Plan, run: &Run) -> bool {
+    let stays = match &plan.decision.state {
+        State::Progressing(next) | State::WaitingPromotion(next) => next.position == run.position,
+        State::New
+        | State::Initializing(_)
+        | State::Initialized(_)
+        | State::Waiting(_)
+        | State::RollingBack(..)
+        | State::Promoting(_)
+        | State::Finalising(_)
+        | State::Succeeded(_)
+        | State::Failed(_)
+        | State::Terminating(_) => false,
+    };
+    stays && plan.probes.is_empty()
 }
 
 /// The questions of the round, in Flagger's order.
@@ -64,9 +88,30 @@ fn questions(scene: &Scene<'_>, state: &State, run: &Run) -> Plan {
     };
     match heard {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
-        Heard::Unknown(waiting_on) => Plan::hold(state.clone(), waiting_on),
+        Heard::Unknown(waiting_on) => unknown(scene, state, run, waiting_on),
         Heard::Failed(checked) => failed(scene, state, run, checked, is_first),
-        Heard::Passed(checked) => step::take(scene, state, run, &asking, checked),
+        Heard::Passed(checked) => {
+            let known = tally::known(run);
+            let state = with(state, known.clone());
+            step::take(scene, &state, &known, &asking, checked)
+        }
+    }
+}
+
+/// A round without a verdict: the weight holds, until the Canary's patience with that ends.
+fn unknown(scene: &Scene<'_>, state: &State, run: &Run, waiting_on: WaitingOn) -> Plan {
+    let since = run.memory.unknown_since.unwrap_or(scene.today());
+    let mut next = run.clone();
+    next.memory.unknown_since = Some(since);
+    match (scene.spec.on_unknown, &waiting_on) {
+        (Some(OnUnknown { deadline, action }), WaitingOn::Metrics { why, .. })
+            if action == UnknownAction::Rollback && later(since, deadline) <= scene.now =>
+        {
+            next.memory.checked = Some(scene.today());
+            let why = format!("no verdict for {}: {why}", span(deadline));
+            roll_back::begin(scene, next, RollbackReason::Unknown(why))
+        }
+        (Some(_) | None, _) => Plan::hold(with(state, next), waiting_on),
     }
 }
 

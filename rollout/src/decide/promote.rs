@@ -32,13 +32,22 @@ pub(super) fn begin(scene: &Scene<'_>, run: &Run, passed: Checked) -> Plan {
             scene.spec.namespace
         ),
     ));
-    actions.push(Action::Promote {
-        snapshot: run.snapshot.clone(),
-    });
+    actions.extend(copying(scene, run));
     resume(scene, run)
         .doing(actions)
         .because(format!("promoting {}", run.snapshot.short()))
         .showing(passed.evidence)
+}
+
+/// What copies the revision. The primary's autoscaler follows the target's first: once the template is copied,
+/// nothing asks for it again.
+fn copying(scene: &Scene<'_>, run: &Run) -> Vec<Action> {
+    let scaler = scene.spec.autoscaler.as_ref();
+    let scaler = scaler.map(|_| Action::PrimaryScaler { update: true });
+    let promote = Action::Promote {
+        snapshot: run.snapshot.clone(),
+    };
+    scaler.into_iter().chain([promote]).collect()
 }
 
 /// The primary has, or gets in this round, the revision: goes on from there.
@@ -64,9 +73,7 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
                 return plan;
             }
             if scene.primary_snapshot() != Some(&run.snapshot) {
-                return Plan::to(state).doing([Action::Promote {
-                    snapshot: run.snapshot.clone(),
-                }]);
+                return Plan::to(state).doing(copying(scene, run));
             }
         }
     }
@@ -122,14 +129,7 @@ fn shift(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
     if is_under_way && next_at > scene.now {
         return Plan::hold(state, WaitingOn::Check { at: next_at }).doing(keep(scene, run));
     }
-    // Users that left since do not come back, and a canary without pods gives all of its users up.
-    let seen = scene.world.traffic.split().map(|split| split.canary);
-    let from = run.position.split.canary.min(seen.unwrap_or(Weight::FULL));
-    let canary = if scene.can_serve(Side::Canary) {
-        from.lowered(step)
-    } else {
-        Weight::ZERO
-    };
+    let canary = lowered(scene, run, step);
     let position = Position {
         split: Split::to_canary(canary),
         iterations: run.position.iterations,
@@ -154,6 +154,21 @@ fn shift(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
     Plan::to(State::Promoting(next))
         .doing(actions)
         .because(format!("primary weight {} %", position.split.primary()))
+}
+
+/// The canary's share after a step down. A step that was routed and not stored is taken as it is; users that left
+/// beyond that do not come back, and a canary without pods gives all of its users up.
+fn lowered(scene: &Scene<'_>, run: &Run, step: Weight) -> Weight {
+    if !scene.can_serve(Side::Canary) {
+        return Weight::ZERO;
+    }
+    let stored = run.position.split.canary;
+    let next = stored.lowered(step);
+    match scene.world.traffic.split().map(|split| split.canary) {
+        Some(seen) if seen == next => next,
+        Some(seen) if seen < stored => seen.lowered(step),
+        Some(_) | None => next,
+    }
 }
 
 fn to_finalising(run: &Run, position: Position) -> Plan {

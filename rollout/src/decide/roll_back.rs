@@ -42,6 +42,10 @@ pub(super) fn begin(scene: &Scene<'_>, run: Run, reason: RollbackReason) -> Plan
             warning(phase, format!("Rolling back {name} manual webhook invoked")),
             alert(Severity::Warn, "Rolling back manual webhook invoked"),
         ],
+        RollbackReason::Unknown(why) => vec![
+            warning(phase, format!("Rolling back {name} {why}")),
+            alert(Severity::Error, format!("Rolling back: {why}")),
+        ],
         RollbackReason::Deadline(text) => vec![
             warning(phase, text.clone()),
             alert(
@@ -103,7 +107,7 @@ fn is_on_primary(scene: &Scene<'_>, run: &Run) -> bool {
 }
 
 fn hold_primary(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
-    let name = scene.spec.primary_name();
+    let name = scene.workload_name(Side::Primary);
     match scene.idle_primary(run.memory.started) {
         Readiness::Pending(missing) | Readiness::Expired(missing) => {
             Plan::hold(state, scene.pods(Side::Primary, &missing))
@@ -168,7 +172,8 @@ pub(super) fn highest(run: &Run) -> Weight {
 /// What stays of a run that did not succeed.
 pub(super) fn ended(run: &Run, weight: Weight, outcome: &Outcome) -> Settled {
     let mut memory = run.memory.clone();
-    memory.decision = Some(format!("{}: {}", outcome.kind.as_str(), outcome.why));
+    memory.decision = Some(outcome.sentence());
+    memory.outcome = Some((outcome.kind, outcome.why.clone()));
     memory.hold = None;
     Settled {
         applied: Some(run.snapshot.clone()),

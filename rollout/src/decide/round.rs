@@ -14,10 +14,10 @@ use crate::{
     answers::{GateAnswer, Measured, Sample},
     probes::Probe,
     report::Evidence,
-    spec::{Check, Gate, GateKind},
+    spec::{Check, Gate, GateKind, OnUnknown, UnknownAction},
     state::{Phase, Run},
     verdict::{self, Verdict},
-    waiting::WaitingOn,
+    waiting::{Patience, WaitingOn},
 };
 
 /// What a part of a round came to.
@@ -239,6 +239,7 @@ pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
                     event: wording::metric_unknown(check, measured, why),
                     weight: run.position.split.canary,
                     next: scene.after_interval(sample.at),
+                    patience: patience(scene, run),
                 });
             }
             (Verdict::Pass | Verdict::Fail | Verdict::Unknown(_), _) => {}
@@ -251,5 +252,18 @@ pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
         (true, true, _) => Heard::Failed(checked),
         (true, false, Some(waiting_on)) => Heard::Unknown(waiting_on),
         (true, false, None) => Heard::Passed(checked),
+    }
+}
+
+/// How long it is borne that the checks of `run` give no verdict.
+fn patience(scene: &Scene<'_>, run: &Run) -> Patience {
+    let Some(OnUnknown { deadline, action }) = scene.spec.on_unknown else {
+        return Patience::Endless;
+    };
+    let since = run.memory.unknown_since.unwrap_or(scene.today());
+    let end = later(since, deadline);
+    match action {
+        UnknownAction::Hold if end <= scene.now => Patience::Over(deadline),
+        UnknownAction::Hold | UnknownAction::Rollback => Patience::Until(end, action),
     }
 }

@@ -52,7 +52,10 @@ impl<'a> Scene<'a> {
     /// What the target runs, or why that cannot be told.
     pub(crate) fn target_snapshot(&self) -> Result<&'a Snapshot, WaitingOn> {
         match &self.world.target {
-            Seen::Unread => Err(WaitingOn::Cache("the target")),
+            Seen::Unread => Err(match self.world.target_fault.clone() {
+                Some(fault) => WaitingOn::TargetFault(fault),
+                None => WaitingOn::Cache("the target"),
+            }),
             Seen::Absent => Err(WaitingOn::Target {
                 name: format!(
                     "{} {}",
@@ -142,6 +145,9 @@ impl<'a> Scene<'a> {
             (Side::Primary, TargetKind::Deployment | TargetKind::Service) => {
                 format!("{dotted} not ready: {text}")
             }
+            (Side::Primary | Side::Canary, TargetKind::Knative) => {
+                format!("Knative Revision {dotted} is not ready: {text}")
+            }
             (Side::Primary, TargetKind::DaemonSet) => {
                 format!("primary daemonset {dotted} not ready: {text}")
             }
@@ -154,7 +160,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// Of a Knative Service: its revision.
     pub(crate) fn workload_name(&self, side: Side) -> String {
+        if self.spec.target.kind == TargetKind::Knative
+            && let Some(seen) = self.seen(side).workload()
+            && let Some(snapshot) = &seen.snapshot
+        {
+            return snapshot.revision.to_string();
+        }
         match side {
             Side::Primary => self.spec.primary_name(),
             Side::Canary => self.spec.target.name.clone(),

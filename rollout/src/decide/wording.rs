@@ -9,7 +9,7 @@ use crate::{
     answers::Measured,
     spec::{Check, CheckSource, Gate, GateKind, ValidSpec},
     state::Phase,
-    waiting::WaitingOn,
+    waiting::{Patience, WaitingOn, span},
 };
 
 /// A Normal event.
@@ -137,7 +137,19 @@ pub(crate) fn hold(spec: &ValidSpec, waiting_on: &WaitingOn, phase: Phase) -> Ve
     match waiting_on {
         WaitingOn::Gate { name, kind, .. } => gate_closed(spec, name, *kind, phase),
         WaitingOn::Pods { text, .. } => vec![warning(phase, text.clone())],
-        WaitingOn::Metrics { event, .. } => vec![warning(phase, event.clone())],
+        WaitingOn::Metrics {
+            event,
+            why,
+            patience,
+            ..
+        } => {
+            let mut actions = vec![warning(phase, event.clone())];
+            if let Patience::Over(length) = patience {
+                let text = format!("No verdict for {}: {why}", span(*length));
+                actions.push(alert(Severity::Warn, text));
+            }
+            actions
+        }
         WaitingOn::Routes(why) | WaitingOn::TargetFault(why) => {
             vec![warning(phase, why.clone())]
         }

@@ -9,10 +9,12 @@ use super::{
     Autoscaler, Defaults, Findings, Percent, Target, TargetKind, ValidSpec, finding::Review,
 };
 
+mod affinity;
 mod checks;
 mod gates;
 mod references;
 mod steps;
+mod testers;
 
 const PROGRESS_DEADLINE_S_DEFAULT: i32 = 600;
 const INTERVAL_S_DEFAULT: i64 = 60;
@@ -44,6 +46,7 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     let mut notices = Vec::new();
     let target = target(canary, &mut review);
     let strategy = steps::strategy(canary, analysis, &provider, &mut notices, &mut review);
+    testers::review(analysis, strategy.as_ref(), &mut review);
     let interval = interval(analysis, defaults, &mut review);
     let promotion_step = steps::promotion_step(analysis, &mut review);
     let canary_ready_threshold = percent(
@@ -58,6 +61,8 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     );
     let progress_deadline = progress_deadline(canary, &mut review);
     let checks = checks::checks(analysis, &namespace, &mut review);
+    let on_unknown = checks::on_unknown(analysis, &mut review);
+    let affinity = affinity::affinity(analysis, &mut review);
     let gates = gates::gates(analysis, &mut review);
     let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
         uid: canary.metadata.uid.clone().unwrap_or_default(),
@@ -86,6 +91,8 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
         primary_ready_threshold,
         progress_deadline,
         checks,
+        on_unknown,
+        affinity,
         gates,
         notices,
     });
@@ -112,11 +119,12 @@ fn target(canary: &Canary, review: &mut Review) -> Option<Target> {
     let kind = match target.kind.as_str() {
         "Deployment" => TargetKind::Deployment,
         "DaemonSet" => TargetKind::DaemonSet,
+        "Service" if references::is_knative(target) => TargetKind::Knative,
         "Service" if target.api_version.starts_with("serving.knative.dev/") => {
             review.add(
                 "spec.targetRef.apiVersion",
                 format!("{:?}", target.api_version),
-                "Knative Services cannot be released; use a Deployment, a DaemonSet or a v1 Service",
+                format!("of Knative use {:?}", references::KNATIVE),
             );
             return None;
         }
@@ -139,7 +147,10 @@ fn target(canary: &Canary, review: &mut Review) -> Option<Target> {
 
 fn review_service(canary: &Canary, review: &mut Review) {
     let Some(service) = &canary.spec.service else {
-        review.add("spec.service", "missing", "give at least spec.service.port");
+        // Knative routes to revisions, by its own Service.
+        if !references::is_knative(&canary.spec.target_ref) {
+            review.add("spec.service", "missing", "give at least spec.service.port");
+        }
         return;
     };
     if !(1..=65_535).contains(&service.port) {

@@ -10,6 +10,7 @@ use api::canary::{
 
 use super::{Memory, Phase, RollbackReason, Run, Settled, State, WEIGHTS_MAX};
 use crate::{
+    cookies::Cookies,
     report::Evidence,
     spec::{Strategy, strategy::Position},
     verdict::Verdict,
@@ -119,14 +120,23 @@ fn weight(status: &CanaryStatus) -> Weight {
 }
 
 fn memory(status: &CanaryStatus) -> Memory {
+    let cookies = Cookies {
+        canary: status.session_affinity_cookie.clone(),
+        primary: status.primary_session_affinity_cookie.clone(),
+        previous: status.previous_session_affinity_cookie.clone(),
+    };
     let Some(analysis) = &status.analysis else {
-        return Memory::default();
+        return Memory {
+            cookies,
+            ..Memory::default()
+        };
     };
     let AnalysisStatus {
         started,
         step_started,
         traffic_started,
         wait_started,
+        unknown_since,
         last_check,
         weights,
         passed,
@@ -134,12 +144,14 @@ fn memory(status: &CanaryStatus) -> Memory {
         checks,
         waiting_on,
         decision,
+        outcome,
     } = analysis;
     Memory {
         started: started.map(|time| time.0),
         step_started: step_started.map(|time| time.0),
         traffic_started: traffic_started.map(|time| time.0),
         wait_started: wait_started.map(|time| time.0),
+        unknown_since: unknown_since.map(|time| time.0),
         checked: last_check.map(|time| time.0),
         weights: weights
             .iter()
@@ -151,6 +163,10 @@ fn memory(status: &CanaryStatus) -> Memory {
         evidence: checks.iter().map(evidence).collect(),
         hold: waiting_on.clone(),
         decision: decision.clone(),
+        outcome: outcome
+            .as_ref()
+            .map(|outcome| (outcome.kind, outcome.reason.clone())),
+        cookies,
     }
 }
 
@@ -172,6 +188,7 @@ fn evidence(check: &CheckStatus) -> Evidence {
 const CHECKS: &str = "rolling back (checks): ";
 const HOOK: &str = "rolling back (hook): ";
 const DEADLINE: &str = "rolling back (deadline): ";
+const UNKNOWN: &str = "rolling back (unknown): ";
 
 impl RollbackReason {
     /// The text under which it is stored in `status.analysis.decision`.
@@ -180,6 +197,7 @@ impl RollbackReason {
             Self::Checks(why) => format!("{CHECKS}{why}"),
             Self::Hook(name) => format!("{HOOK}{name}"),
             Self::Deadline(why) => format!("{DEADLINE}{why}"),
+            Self::Unknown(why) => format!("{UNKNOWN}{why}"),
         }
     }
 
@@ -189,5 +207,6 @@ impl RollbackReason {
             .map(Self::Checks)
             .or_else(|| strip(HOOK).map(Self::Hook))
             .or_else(|| strip(DEADLINE).map(Self::Deadline))
+            .or_else(|| strip(UNKNOWN).map(Self::Unknown))
     }
 }

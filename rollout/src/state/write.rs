@@ -1,19 +1,21 @@
 //! Writes the state into the status, with the texts of `spec/flagger.md` 1.5.
 //!
-//! Cookies, the observed generation and foreign conditions are others' and stay.
+//! The observed generation and foreign conditions are others' and stay.
 
 use api::{
     Condition, ConditionStatus, Time,
     canary::{
         CanaryStatus,
-        status::{AnalysisStatus, CheckStatus},
+        status::{AnalysisStatus, CheckStatus, OutcomeStatus},
     },
     condition,
 };
 use chrono::{DateTime, Utc};
 
 use super::{Memory, Phase, Run, Settled, State};
-use crate::{report::Evidence, spec::ValidSpec, verdict::Verdict, world::Snapshot};
+use crate::{
+    cookies::Cookies, report::Evidence, spec::ValidSpec, verdict::Verdict, world::Snapshot,
+};
 
 /// Type of the condition that `kubectl wait --for=condition=promoted` looks at.
 const PROMOTED: &str = "Promoted";
@@ -36,7 +38,7 @@ impl State {
                 status.canary_weight = 0;
                 status.iterations = 0;
                 status.failed_checks = 0;
-                status.analysis = Some(analysis(memory));
+                write_memory(memory, &mut status);
             }
             Self::Initialized(settled)
             | Self::Waiting(settled)
@@ -73,7 +75,7 @@ fn write_settled(settled: &Settled, status: &mut CanaryStatus) {
     status.failed_checks = 0;
     write_applied(applied.as_ref(), status);
     status.last_promoted_spec = promoted.as_ref().map(ToString::to_string);
-    status.analysis = Some(analysis(memory));
+    write_memory(memory, status);
 }
 
 fn write_run(run: &Run, status: &mut CanaryStatus) {
@@ -89,7 +91,7 @@ fn write_run(run: &Run, status: &mut CanaryStatus) {
     status.failed_checks = i64::from(*failed_checks);
     write_applied(Some(snapshot), status);
     status.last_promoted_spec = promoted.as_ref().map(ToString::to_string);
-    status.analysis = Some(analysis(memory));
+    write_memory(memory, status);
 }
 
 fn write_applied(applied: Option<&Snapshot>, status: &mut CanaryStatus) {
@@ -98,12 +100,25 @@ fn write_applied(applied: Option<&Snapshot>, status: &mut CanaryStatus) {
     status.tracked_configs = configs.filter(|configs| !configs.is_empty());
 }
 
+fn write_memory(memory: &Memory, status: &mut CanaryStatus) {
+    let Cookies {
+        canary,
+        primary,
+        previous,
+    } = &memory.cookies;
+    status.session_affinity_cookie.clone_from(canary);
+    status.primary_session_affinity_cookie.clone_from(primary);
+    status.previous_session_affinity_cookie.clone_from(previous);
+    status.analysis = Some(analysis(memory));
+}
+
 fn analysis(memory: &Memory) -> AnalysisStatus {
     let Memory {
         started,
         step_started,
         traffic_started,
         wait_started,
+        unknown_since,
         checked,
         weights,
         passed,
@@ -111,12 +126,15 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
         evidence,
         hold,
         decision,
+        outcome,
+        cookies: _,
     } = memory;
     AnalysisStatus {
         started: started.map(Time::whole),
         step_started: step_started.map(Time::whole),
         traffic_started: traffic_started.map(Time::whole),
         wait_started: wait_started.map(Time::whole),
+        unknown_since: unknown_since.map(Time::whole),
         last_check: checked.map(Time::whole),
         weights: weights.iter().map(|weight| weight.percent()).collect(),
         passed: *passed,
@@ -124,6 +142,10 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
         checks: evidence.iter().map(check).collect(),
         waiting_on: hold.clone(),
         decision: decision.clone(),
+        outcome: outcome.as_ref().map(|(kind, reason)| OutcomeStatus {
+            kind: *kind,
+            reason: reason.clone(),
+        }),
     }
 }
 

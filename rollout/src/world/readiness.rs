@@ -85,7 +85,7 @@ pub fn can_serve(seen: &Seen, kind: TargetKind) -> bool {
     match (seen.workload(), kind) {
         (None, _) => false,
         (Some(_), TargetKind::Service) => true,
-        (Some(workload), TargetKind::Deployment | TargetKind::DaemonSet) => {
+        (Some(workload), TargetKind::Deployment | TargetKind::DaemonSet | TargetKind::Knative) => {
             workload.desired > 0 && workload.available > 0
         }
     }
@@ -102,6 +102,11 @@ fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
     } = *workload;
     let text = match bar.kind {
         TargetKind::Service => return None,
+        TargetKind::Knative if available > 0 => return None,
+        TargetKind::Knative => match &workload.availability {
+            Some(ready) => format!("its condition Ready has reason {:?}", ready.reason),
+            None => "it has no condition Ready yet".to_owned(),
+        },
         TargetKind::Deployment | TargetKind::DaemonSet => {
             if workload.generation > workload.observed_generation {
                 "waiting for rollout to finish: observed generation less than desired generation"

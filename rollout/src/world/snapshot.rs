@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 const LEGACY_ALPHABET: &str = "456789bcdf";
 const LEGACY_LENGTH_MAX: usize = 10;
 
-/// A digest of a pod template: 64 hex digits of SHA-256 when ours, up to ten letters when Flagger's.
+/// A digest of a pod template: 64 hex digits of SHA-256 when ours, up to ten letters when Flagger's; of a Knative
+/// Service the name of the revision itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(String);
@@ -74,12 +75,14 @@ impl Snapshot {
         serde_json::from_str(text).ok()
     }
 
-    /// The first letters of the digest, enough to tell versions apart by eye.
+    /// The first letters of the digest, enough to tell versions apart by eye; the whole name of a Knative revision,
+    /// which always has a hyphen.
     #[must_use]
     pub fn short(&self) -> &str {
-        self.revision
-            .as_str()
-            .get(..8)
-            .unwrap_or(self.revision.as_str())
+        let whole = self.revision.as_str();
+        if whole.contains('-') {
+            return whole;
+        }
+        whole.get(..8).unwrap_or(whole)
     }
 }

@@ -24,6 +24,9 @@ fn analyses() -> impl Strategy<Value = (Value, Value)> {
         json!({"stepWeight": 25, "maxWeight": 50}),
         json!({"stepWeights": [1, 60], "stepWeightPromotion": 40}),
         json!({"stepWeight": 50, "mirror": true}),
+        json!({"stepWeights": [30, 60], "stepWeightPromotion": 50,
+            "sessionAffinity": {"cookieName": "c", "primaryCookieName": "p"}}),
+        json!({"stepWeight": 50, "onUnknown": {"deadline": "20s", "action": "rollback"}}),
         json!({"iterations": 2}),
         json!({"iterations": 2, "mirror": true}),
         json!({"iterations": 1, "match": [{"headers": {"a": {"exact": "b"}}}]}),
@@ -160,17 +163,8 @@ fn a_crash_before_any_write_ends_where_it_would_have_ended() {
             assert_eq!(crashed.phase(), state.phase(), "crash before write {crash}");
             assert_eq!(crashed.weight(), state.weight());
             assert_eq!(runs, primary, "crash before write {crash}");
-            // A step that was routed and not stored is taken back and taken again; nothing else moves.
-            let highest = |list: &[u8]| list.iter().max().copied();
-            assert_eq!(
-                highest(&visited),
-                highest(&weights),
-                "crash before write {crash}"
-            );
-            assert!(
-                visited.len() <= weights.len() + 2,
-                "{visited:?} for {weights:?}"
-            );
+            // A step that was routed and not stored goes on from there: nobody is sent to and fro.
+            assert_eq!(visited, weights, "crash before write {crash}");
         }
     }
 }

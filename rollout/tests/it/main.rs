@@ -10,8 +10,9 @@
 )]
 
 mod liveness;
+mod scenarios;
 mod script;
+mod sessions;
 mod spec;
-mod strategies;
 mod traces;
 mod values;

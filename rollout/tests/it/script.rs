@@ -1,22 +1,32 @@
 //! A tiny cluster to try decisions in, and a language to tell it what happens.
 //!
 //! One line is one moment: its words change what is observed, then decisions are taken and carried out until
-//! nothing changes. Each decision is printed as `time phase weight | actions | what is waited for`. Every decision is audited, and
-//! every state goes through the stored status and back.
+//! nothing changes (e2e/scenarios/README.md has the words). Every decision is audited, and every state goes
+//! through the stored status and back.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
-use api::{Canary, canary::CanaryStatus};
+use api::{
+    Canary,
+    canary::{CanaryPhase, CanaryStatus},
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use rollout::{
-    Action, Answers, Decision, Defaults, GateAnswer, Measured, Part, Probe, Revision, Sample, Seen,
-    Snapshot, Split, State, TrafficSeen, ValidSpec, Weight, Workload, World, action::Scale, audit,
-    decide, probes,
+    Answers, Decision, Defaults, Measured, Revision, Seen, Snapshot, Split, State, TrafficSeen,
+    ValidSpec, Weight, Workload, World, audit, decide, probes,
 };
 use serde_json::{Value, json};
 
+mod told;
+mod words;
+mod world;
+
 /// Decisions taken at one moment at most.
 const ROUNDS_MAX: usize = 40;
+/// Wakes in the time of one line at most.
+const WAKES_MAX: usize = 500;
+/// Pods of a workload that runs.
+const REPLICAS: u32 = 2;
 
 pub(crate) struct Cluster {
     pub(crate) canary: Canary,
@@ -30,6 +40,8 @@ pub(crate) struct Cluster {
     is_promotion_broken: bool,
     start: DateTime<Utc>,
     pub(crate) asked: Vec<String>,
+    /// When the last decision wants to be taken again.
+    wake: Option<DateTime<Utc>>,
     /// Writes until the operator dies: the next one, and what follows in that round, does not happen.
     pub(crate) writes_left: Option<usize>,
     /// Writes so far.
@@ -73,7 +85,7 @@ impl Cluster {
         Self {
             canary,
             world: World {
-                target: Seen::Present(pods(Some(version("v1")), 2)),
+                target: Seen::Present(pods(Some(version("v1")), REPLICAS)),
                 primary: Seen::Absent,
                 traffic: TrafficSeen::Unreadable(
                     "VirtualService \"podinfo\" does not exist".into(),
@@ -89,15 +101,39 @@ impl Cluster {
             is_promotion_broken: false,
             start,
             asked: Vec::new(),
+            wake: None,
             writes_left: None,
             writes: 0,
             weights: Vec::new(),
         }
     }
 
-    /// What was decided lately, for messages.
-    fn story(&self, decision: &Decision) -> String {
-        format!("{} in {:#?}", self.print(decision), self.world)
+    /// A cluster in which Flagger left this Canary, and Sluice has not looked yet.
+    fn taken_over(canary: Canary, status: CanaryStatus) -> Self {
+        let mut new = Self::new(canary);
+        let is_settled = matches!(
+            status.phase,
+            CanaryPhase::Initialized | CanaryPhase::Succeeded | CanaryPhase::Failed
+        );
+        let target = pods(Some(version("v1")), if is_settled { 0 } else { REPLICAS });
+        new.world.target = Seen::Present(target);
+        new.world.primary = Seen::Present(pods(None, REPLICAS));
+        let weight = Weight::try_from(status.canary_weight).unwrap();
+        new.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
+        new.status = Some(status);
+        new
+    }
+
+    /// The cluster at the start of a script with this Canary, which has a status when Flagger left it.
+    pub(crate) fn of_script(mut canary: Canary) -> Self {
+        match canary.status.take() {
+            Some(status) => Self::taken_over(canary, status),
+            None => Self::new(canary),
+        }
+    }
+
+    fn seconds(&self) -> i64 {
+        (self.now - self.start).num_seconds()
     }
 
     pub(crate) fn spec(&self) -> ValidSpec {
@@ -108,11 +144,37 @@ impl Cluster {
         State::read(self.status.as_ref())
     }
 
-    /// One line of a script.
+    /// One line of a script: the time passes, with every round that falls due in it; then the other words
+    /// happen, and decisions are taken until nothing changes.
     pub(crate) fn moment(&mut self, line: &str) -> String {
+        let mut out = String::new();
         for word in line.split_whitespace() {
-            self.word(word);
+            match word.strip_suffix('s').and_then(|it| it.parse().ok()) {
+                Some(seconds) => out.push_str(&self.pass(TimeDelta::seconds(seconds))),
+                None => self.word(word),
+            }
         }
+        out + &self.settle(true)
+    }
+
+    /// Lets time pass up to a moment before its end.
+    fn pass(&mut self, time: TimeDelta) -> String {
+        let end = self.now + time;
+        let mut out = String::new();
+        for _ in 0..WAKES_MAX {
+            let Some(wake) = self.wake.filter(|wake| *wake < end) else {
+                self.now = end;
+                return out;
+            };
+            assert!(wake > self.now, "wakes at once, again and again:\n{out}");
+            self.now = wake;
+            out.push_str(&self.settle(false));
+        }
+        panic!("no end after {WAKES_MAX} wakes:\n{out}");
+    }
+
+    /// Decides until nothing changes; tells what changed, and with `always` that nothing did.
+    fn settle(&mut self, always: bool) -> String {
         let mut out = String::new();
         for _ in 0..ROUNDS_MAX {
             self.move_pods();
@@ -121,92 +183,15 @@ impl Cluster {
             let decision = self.tick();
             let is_dying = self.writes_left == Some(0);
             let is_still = decision.actions.is_empty() && self.status == before && !is_dying;
-            if !is_still || out.is_empty() {
-                let _ = writeln!(out, "{}", self.print(&decision));
+            if !is_still || (always && out.is_empty()) {
+                out.push_str(&self.told(&decision));
             }
             if is_still {
+                self.wake = decision.wake;
                 return out;
             }
         }
         panic!("no rest after {ROUNDS_MAX} decisions:\n{out}");
-    }
-
-    fn word(&mut self, word: &str) {
-        if let Some(seconds) = word.strip_suffix('s').and_then(|it| it.parse().ok()) {
-            self.now += TimeDelta::seconds(seconds);
-            return;
-        }
-        let (key, value) = word.split_once('=').unwrap_or((word, ""));
-        match (key, value) {
-            ("canary", "up") => self.is_up.0 = true,
-            ("canary", "down") => self.is_up.0 = false,
-            ("primary", "up") => {
-                self.is_up.1 = true;
-                self.is_promotion_broken = false;
-            }
-            ("primary", "down") => self.is_up.1 = false,
-            ("primary", "breaks") => self.is_promotion_broken = true,
-            ("primary", "gone") => self.world.primary = Seen::Absent,
-            ("target", "gone") => self.world.target = Seen::Absent,
-            ("target", "fault") => {
-                self.world.target_fault = Some("ConfigMap \"a\" is missing".into())
-            }
-            ("target", "ok") => self.world.target_fault = None,
-            ("routes", "broken") => {
-                self.world.traffic = TrafficSeen::Unreadable("not accepted".into());
-                self.world.drift.insert(Part::Routes);
-            }
-            ("routes", weight) => {
-                let weight = Weight::try_from(weight.parse::<i64>().unwrap()).unwrap();
-                self.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
-            }
-            ("suspend", on) => self.canary.spec.suspend = on == "on",
-            ("skip", on) => self.canary.spec.skip_analysis = on == "on",
-            ("delete", _) => self.world.is_deleting = true,
-            ("config", checksum) => {
-                if let Seen::Present(target) = &mut self.world.target {
-                    let configs = BTreeMap::from([("configmap/a".to_owned(), checksum.to_owned())]);
-                    target.snapshot.as_mut().unwrap().configs = configs;
-                }
-            }
-            (metric, "none") => {
-                let why = format!("no values found for metric: {metric}");
-                self.metrics.insert(metric.into(), Measured::Nothing(why));
-            }
-            (metric, "error") => {
-                let why = "prometheus http://prom:9090 refused the connection".into();
-                self.metrics.insert(metric.into(), Measured::Error(why));
-            }
-            (gate, "closed") => drop(self.closed.insert(gate.into(), "answered 403".into())),
-            (gate, "open") => drop(self.closed.remove(gate)),
-            (revision, "") => {
-                if !matches!(self.world.target, Seen::Present(_)) {
-                    self.world.target = Seen::Present(pods(None, 2));
-                }
-                if let Seen::Present(target) = &mut self.world.target {
-                    target.snapshot = Some(version(revision));
-                }
-            }
-            (metric, value) => {
-                let value = Measured::Value(value.parse().unwrap());
-                self.metrics.insert(metric.into(), value);
-            }
-        }
-    }
-
-    /// Pods follow what is wanted, when their side is up.
-    pub(crate) fn move_pods(&mut self) {
-        let (canary, primary) = self.is_up;
-        for (seen, is_up) in [
-            (&mut self.world.target, canary),
-            (&mut self.world.primary, primary),
-        ] {
-            if let Seen::Present(workload) = seen {
-                workload.updated = workload.desired;
-                workload.total = workload.desired;
-                workload.available = if is_up { workload.desired } else { 0 };
-            }
-        }
     }
 
     /// Asks, decides, carries out, stores.
@@ -225,8 +210,9 @@ impl Cluster {
         let broken = audit(&spec, &state, &self.world, &decision);
         assert!(
             broken.is_empty(),
-            "{broken:#?}\nbefore {state:#?}\n{}",
-            self.story(&decision)
+            "{broken:#?}\nbefore {state:#?}\n{}in {:#?}",
+            self.told(&decision),
+            self.world
         );
         for action in &decision.actions {
             if self.has_died() {
@@ -280,134 +266,12 @@ impl Cluster {
             again, read,
             "a status that is read and written stays the same"
         );
+        if spec.affinity.is_some() {
+            let has_canary = read.session_affinity_cookie.is_some();
+            assert_eq!(has_canary, read.canary_weight > 0, "{read:#?}");
+            assert!(has_canary || read.primary_session_affinity_cookie.is_none());
+        }
         self.status = Some(read);
-    }
-
-    fn answer(&mut self, probe: Probe) {
-        match probe {
-            Probe::Check { check, key, since } => {
-                self.asked.push(check.name.clone());
-                assert!(since <= self.now, "asked for data of the future");
-                let fallback = if check.name == "request-success-rate" {
-                    100.0
-                } else {
-                    0.0
-                };
-                let measured = self.metrics.get(&check.name).cloned();
-                let sample = Sample {
-                    key,
-                    at: self.now,
-                    measured: measured.unwrap_or(Measured::Value(fallback)),
-                };
-                self.answers.put_sample(check.id, sample);
-            }
-            Probe::Gate { gate, key, .. } => {
-                self.asked.push(gate.name.clone());
-                let closed = self.closed.get(&gate.name);
-                let answer = GateAnswer {
-                    key,
-                    at: self.now,
-                    is_open: closed.is_none(),
-                    detail: closed.cloned().unwrap_or_default(),
-                };
-                self.answers.put_gate(gate.id, answer);
-            }
-        }
-    }
-
-    fn carry_out(&mut self, action: &Action) {
-        match action {
-            Action::AddFinalizer => self.world.has_finalizer = true,
-            Action::RemoveFinalizer => self.world.has_finalizer = false,
-            Action::Primary { from } => {
-                if self.world.primary == Seen::Absent {
-                    let mut primary = pods(Some(from.clone()), 2);
-                    primary.available = 0;
-                    self.world.primary = Seen::Present(primary);
-                }
-            }
-            Action::Adopt { snapshot } => self.write_primary(snapshot),
-            Action::Promote { snapshot } => {
-                self.write_primary(snapshot);
-                self.is_up.1 &= !self.is_promotion_broken;
-                if let Seen::Present(primary) = &mut self.world.primary {
-                    primary.available = 0;
-                }
-            }
-            Action::Routes(split) => {
-                if self.weights.last() != Some(&split.canary.percent()) {
-                    self.weights.push(split.canary.percent());
-                }
-                self.world.traffic = TrafficSeen::Split(*split);
-                self.world.drift.remove(&Part::Routes);
-            }
-            Action::ScaleTarget(scale) => self.scale(match scale {
-                Scale::Zero => 0,
-                Scale::Up => 2,
-            }),
-            Action::RevertTarget => self.scale(2),
-            Action::ScalePrimary { replicas_min } => {
-                if let Seen::Present(primary) = &mut self.world.primary {
-                    primary.desired = primary.desired.max(*replicas_min);
-                }
-            }
-            Action::Services => drop(self.world.drift.remove(&Part::Services)),
-            Action::Apex => drop(self.world.drift.remove(&Part::Apex)),
-            Action::PrimaryScaler { .. } => drop(self.world.drift.remove(&Part::PrimaryScaler)),
-            Action::PauseScaler
-            | Action::ResumeScaler
-            | Action::RevertApex
-            | Action::RevertRoutes
-            | Action::RunHooks { .. }
-            | Action::Event { .. }
-            | Action::Alert { .. }
-            | Action::Count { .. } => {}
-        }
-    }
-
-    fn write_primary(&mut self, snapshot: &Snapshot) {
-        if let Seen::Present(primary) = &mut self.world.primary {
-            primary.snapshot = Some(snapshot.clone());
-        }
-    }
-
-    fn scale(&mut self, replicas: u32) {
-        if let Seen::Present(target) = &mut self.world.target
-            && (replicas == 0 || target.desired == 0)
-        {
-            target.desired = replicas;
-            target.available = target.available.min(replicas);
-        }
-    }
-
-    fn print(&self, decision: &Decision) -> String {
-        let seconds = (self.now - self.start).num_seconds();
-        let mut line = format!(
-            "{seconds:>3} {:?} {}",
-            decision.state.phase(),
-            decision.state.weight()
-        );
-        if !self.asked.is_empty() {
-            let _ = write!(line, " | asked {}", self.asked.join(", "));
-        }
-        let actions: Vec<String> = decision.actions.iter().map(print_action).collect();
-        if !actions.is_empty() {
-            let _ = write!(line, " | {}", actions.join("; "));
-        }
-        if let Some(waiting_on) = &decision.waiting_on {
-            let _ = write!(line, " | {}", waiting_on.at(self.now));
-        }
-        if let Some(outcome) = &decision.report.outcome {
-            let _ = write!(
-                line,
-                " | {} at {} % after {} s: {}",
-                outcome.kind.as_str(),
-                outcome.at,
-                outcome.after.num_seconds(),
-                outcome.why
-            );
-        }
-        line
     }
 }
 
@@ -423,36 +287,5 @@ pub(crate) fn pods(snapshot: Option<Snapshot>, replicas: u32) -> Workload {
         progressing: None,
         availability: None,
         snapshot,
-    }
-}
-
-fn print_action(action: &Action) -> String {
-    match action {
-        Action::Routes(split) if split.mirrored => format!("routes {} mirrored", split.canary),
-        Action::Routes(split) => format!("routes {}", split.canary),
-        Action::Primary { from } => format!("primary {}", &from.short()[..2]),
-        Action::Promote { snapshot } => format!("promote {}", &snapshot.short()[..2]),
-        Action::Adopt { snapshot } => format!("adopt {}", &snapshot.short()[..2]),
-        Action::Event { warning, text, .. } => {
-            format!("{}{text:?}", if *warning { "!" } else { "" })
-        }
-        Action::Alert { severity, text, .. } => format!("alert {severity:?} {text:?}"),
-        Action::RunHooks { hooks, phase } => {
-            let names: Vec<_> = hooks.iter().map(|hook| hook.name.as_str()).collect();
-            format!("hooks {} {phase:?}", names.join(" "))
-        }
-        Action::ScaleTarget(scale) => format!("scale {scale:?}"),
-        Action::ScalePrimary { replicas_min } => format!("primary ≥ {replicas_min}"),
-        Action::Count { success, .. } => format!("count {success}"),
-        Action::PrimaryScaler { update } => format!("primary scaler update={update}"),
-        Action::AddFinalizer
-        | Action::RemoveFinalizer
-        | Action::Services
-        | Action::Apex
-        | Action::PauseScaler
-        | Action::ResumeScaler
-        | Action::RevertTarget
-        | Action::RevertApex
-        | Action::RevertRoutes => format!("{action:?}"),
     }
 }

@@ -1,7 +1,10 @@
 //! Validation: what is parsed, and what is refused with which words.
 
 use expect_test::{Expect, expect};
-use rollout::{Defaults, ValidSpec, spec::Strategy};
+use rollout::{
+    Defaults, ValidSpec,
+    spec::{Strategy, TargetKind},
+};
 use serde_json::{Value, json};
 
 use crate::script::canary;
@@ -121,19 +124,57 @@ fn each_wrong_thing_names_its_cure() {
         &expect![[r#"canary test/podinfo: spec.analysis.interval is "9999h": use at most 168h"#]],
     );
     refused(
-        &json!({"stepWeight": 5}),
-        &json!({"provider": "knative", "targetRef":
-            {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "name": "a"}}),
-        &expect![[r#"
-            canary test/podinfo: spec.provider is "knative": Knative Services cannot be released; use another provider
-            canary test/podinfo: spec.targetRef.apiVersion is "serving.knative.dev/v1": Knative Services cannot be released; use a Deployment, a DaemonSet or a v1 Service"#]],
-    );
-    refused(
         &json!({}),
         &json!({"analysis": null, "service": null}),
         &expect![
             "canary test/podinfo: spec.analysis is missing: say how a revision is judged: interval, threshold and stepWeight or iterations"
         ],
+    );
+}
+
+#[test]
+fn a_knative_service_goes_with_its_own_provider() {
+    let target =
+        |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "name": "a"});
+    let knative = target("serving.knative.dev/v1", "Service");
+    let own = canary(
+        &json!({"stepWeight": 5}),
+        &json!({"provider": "knative", "targetRef": knative, "service": null}),
+    );
+    let spec = ValidSpec::validate(&own, &Defaults::default()).unwrap();
+    assert_eq!(
+        (spec.target.kind, spec.apex.as_str(), spec.has_routes()),
+        (TargetKind::Knative, "a", true)
+    );
+    let steps = json!({"stepWeight": 5});
+    refused(
+        &steps,
+        &json!({"provider": "istio", "targetRef": knative}),
+        &expect![[
+            r#"canary test/podinfo: spec.provider is "istio": can't use "istio" provider with Knative Service as target; use "knative""#
+        ]],
+    );
+    refused(
+        &steps,
+        &json!({"provider": null, "targetRef": knative,
+            "autoscalerRef": {"apiVersion": "v1", "kind": "HorizontalPodAutoscaler", "name": "h"}}),
+        &expect![[r#"
+            canary test/podinfo: spec.provider is "": can't use "" provider with Knative Service as target; use "knative"
+            canary test/podinfo: spec.autoscalerRef.name is "h": can't use autoscaler with Knative Service, which scales itself; remove it"#]],
+    );
+    refused(
+        &steps,
+        &json!({"provider": "knative", "targetRef": target("v1", "Service")}),
+        &expect![[
+            r#"canary test/podinfo: spec.provider is "knative": can't use v1/Service as target if provider is set to knative; use a serving.knative.dev/v1 Service, or another provider"#
+        ]],
+    );
+    refused(
+        &steps,
+        &json!({"targetRef": target("serving.knative.dev/v1beta1", "Service")}),
+        &expect![[
+            r#"canary test/podinfo: spec.targetRef.apiVersion is "serving.knative.dev/v1beta1": of Knative use "serving.knative.dev/v1""#
+        ]],
     );
 }
 
@@ -203,4 +244,53 @@ fn defaults_are_flaggers() {
             ),
         ]"#]]
     .assert_eq(&told);
+}
+
+#[test]
+fn testers_are_beside_weights_and_never_everybody() {
+    let tester = json!({"headers": {"x-tester": {"exact": "1"}}});
+    assert_eq!(
+        steps(&json!({"stepWeights": [5, 10], "testers": [tester]})),
+        [5, 10]
+    );
+    refused(
+        &json!({"stepWeight": 10, "match": [tester], "testers": [{}, {"headers": {"a": {}},
+            "queryParams": {"b": {"exact": ""}}}, {"sourceLabels": {"app": "test"}}]}),
+        &json!({}),
+        &expect![[r#"
+            canary test/podinfo: spec.analysis.testers is given beside match: with match nobody else reaches the canary; remove one of them
+            canary test/podinfo: spec.analysis.testers[0] is empty: it would choose every user; give headers, queryParams or sourceLabels
+            canary test/podinfo: spec.analysis.testers[1].headers["a"] is empty: it would choose every user; give exact, prefix, suffix or regex
+            canary test/podinfo: spec.analysis.testers[1].queryParams["b"] is empty: it would choose every user; give exact, prefix, suffix or regex"#]],
+    );
+    let without_weights = expect![
+        "canary test/podinfo: spec.analysis.testers is given without weights: testers are beside the users of a weight; give stepWeight or stepWeights, or use match with iterations"
+    ];
+    for (analysis, provider) in [
+        (json!({"iterations": 2, "testers": [tester]}), "istio"),
+        (json!({"stepWeight": 10, "testers": [tester]}), "kubernetes"),
+    ] {
+        refused(&analysis, &json!({"provider": provider}), &without_weights);
+    }
+    refused(
+        &json!({"stepWeight": 10, "testers": vec![tester; 17]}),
+        &json!({}),
+        &expect!["canary test/podinfo: spec.analysis.testers is 17 long: give 16 at most"],
+    );
+}
+
+#[test]
+fn a_deadline_for_no_verdict_that_says_nothing_is_refused() {
+    for (deadline, why) in [
+        ("0s", "one answer that did not come would be the end"),
+        ("soon", "has a number without a unit"),
+        ("9999h", "use at most 168h"),
+    ] {
+        let policy = json!({"deadline": deadline, "action": "rollback"});
+        let analysis = json!({"stepWeight": 5, "onUnknown": policy});
+        let found = ValidSpec::validate(&canary(&analysis, &json!({})), &Defaults::default());
+        let told = found.unwrap_err().to_string();
+        let field = format!("spec.analysis.onUnknown.deadline is {deadline:?}");
+        assert!(told.contains(&field) && told.contains(why), "{told}");
+    }
 }

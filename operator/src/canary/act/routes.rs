@@ -1,7 +1,7 @@
 //! Writes the routing objects, only where they differ. The words are the adapters'.
 
 use kube::api::ApiResource;
-use mesh_adapters::differs;
+use mesh_adapters::{Live, Route, differs};
 use rollout::Split;
 use serde_json::{Value, json};
 
@@ -68,6 +68,19 @@ fn conditional(mut manifest: Value, live: Option<&Value>) -> Value {
     manifest
 }
 
+/// The routing objects, each asked for: of a kind that is not served there are none, and a watch of it would be
+/// waited for in vain.
+async fn read(ctx: &Context, subject: &Subject, route: &Route) -> Result<Live, ActError> {
+    let mut live = Live::default();
+    for reference in subject.adapter.objects(route) {
+        let (resource, key) = (resource_of(&reference), key_of(&reference));
+        if let Some(object) = ctx.writer.get(&resource, &key).await? {
+            live.put(object);
+        }
+    }
+    Ok(live)
+}
+
 /// Puts the routing objects back as they were before us.
 pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Result<(), ActError> {
     let render = |source| ActError::Render {
@@ -75,10 +88,7 @@ pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Resu
         source,
     };
     let route = route(ctx, subject, None).map_err(render)?;
-    let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
-        canary: subject.key.to_string(),
-        why: why.unwrap_or_default(),
-    })?;
+    let live = read(ctx, subject, &route).await?;
     for replacement in subject.adapter.restore(&route, &live) {
         let (resource, key) = (
             resource_of(&replacement.object),

@@ -96,7 +96,7 @@ const fn copied(kind: TargetKind) -> &'static [&'static str] {
         ],
         TargetKind::DaemonSet => &["minReadySeconds", "revisionHistoryLimit", "updateStrategy"],
         // Copied whole, by `copy.rs`.
-        TargetKind::Service => &[],
+        TargetKind::Service | TargetKind::Knative => &[],
     }
 }
 
@@ -126,7 +126,7 @@ fn template(target: &Value, plan: &Plan<'_>) -> Value {
         .unwrap_or_else(|| json!({}));
     let mut template = match plan.kind {
         TargetKind::DaemonSet => zero::without(template),
-        TargetKind::Deployment | TargetKind::Service => template,
+        TargetKind::Deployment | TargetKind::Service | TargetKind::Knative => template,
     };
     let mut labels = without_toolkit(map_at(&template, "/metadata/labels"));
     labels.insert(

@@ -7,17 +7,28 @@ use super::{Context, Subject};
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
 
+/// Why nothing is known of a target or its primary.
+pub(super) fn unread(subject: &Subject, why: &str) -> String {
+    let resource = subject.resource();
+    format!("failed to watch {} {}: {why}", resource.api_version, resource.kind)
+}
+
 /// What is wrong with the target or its autoscaler; none if nothing is.
 pub(super) fn of_target(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
     scaler(ctx, subject)
         .or_else(|| strategy(subject, seen))
+        .or_else(|| revision(subject, seen))
         .or_else(|| selector(ctx, subject, seen))
 }
 
-/// A Service has no pods of its own to tell apart.
+/// A Service has no pods of its own to tell apart, and Knative keeps those of revisions apart.
 fn selector(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
     let target = &subject.spec.target;
-    if seen.selector.is_some() || target.kind == TargetKind::Service {
+    let has_pods = match target.kind {
+        TargetKind::Deployment | TargetKind::DaemonSet => true,
+        TargetKind::Service | TargetKind::Knative => false,
+    };
+    if seen.selector.is_some() || !has_pods {
         return None;
     }
     let fault = BuildError::SelectorLabel {
@@ -34,6 +45,16 @@ fn strategy(subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
         "DaemonSet {}: spec.updateStrategy.type is {strategy:?}, under which a promotion never ends; use \"RollingUpdate\"",
         subject.target()
     ))
+}
+
+fn revision(subject: &Subject, seen: &WorkloadSeen) -> Option<String> {
+    let is_missing = subject.spec.target.kind == TargetKind::Knative && seen.template.is_empty();
+    is_missing.then(|| {
+        format!(
+            "Knative Service {}: it has no revision yet; wait for its first",
+            subject.target()
+        )
+    })
 }
 
 fn scaler(ctx: &Context, subject: &Subject) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Facts that a run looks at before it asks anything: revision, primary, pods, routes.
 
-use super::tally;
+use super::{step, tally};
 use crate::{
     action::Action,
     decide::{
@@ -153,6 +153,7 @@ fn routes_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
                 .doing([Action::Routes(run.position.split)]),
         ),
         TrafficSeen::Split(split) if *split == run.position.split => None,
+        TrafficSeen::Split(_) if step::is_ahead(scene, state, run) => None,
         TrafficSeen::Split(split) => {
             let why = format!(
                 "the canary has {} %, {} % is wanted",

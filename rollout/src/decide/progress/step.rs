@@ -70,6 +70,22 @@ pub(super) fn take(
     }
 }
 
+/// True when the routes stand at the next step already, and it is time for it: the step was routed, and not
+/// stored. The questions in front of it are asked again before it is; until then users stay where they are.
+pub(super) fn is_ahead(scene: &Scene<'_>, state: &State, run: &Run) -> bool {
+    let routed = scene.world.traffic.split();
+    let next = scene
+        .spec
+        .strategy
+        .next(run.position, scene.spec.has_routes());
+    let is_next = match next {
+        Next::Visit(position) => routed == Some(position.split),
+        Next::Promote => false,
+    };
+    let is_due = Asking::of(scene, run, state.phase()).opening <= scene.now;
+    is_next && routed != Some(run.position.split) && is_due && !scene.spec.is_analysis_skipped
+}
+
 /// The confirm gates in front of the next step.
 fn confirms(scene: &Scene<'_>, state: &State, run: &Run, next: Next) -> Vec<GateKind> {
     let is_waiting = state.phase() == Phase::WaitingPromotion;

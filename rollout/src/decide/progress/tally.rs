@@ -11,9 +11,17 @@ pub(super) fn failed(scene: &Scene<'_>, run: &Run, evidence: Vec<Evidence>) -> R
         .failed
         .saturating_add(count(&evidence, &Verdict::Fail));
     next.memory.checked = Some(scene.today());
+    next.memory.unknown_since = None;
     if !evidence.is_empty() {
         next.memory.evidence = evidence;
     }
+    next
+}
+
+/// The run after a round that gave a verdict.
+pub(super) fn known(run: &Run) -> Run {
+    let mut next = run.clone();
+    next.memory.unknown_since = None;
     next
 }
 

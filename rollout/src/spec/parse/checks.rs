@@ -4,7 +4,7 @@ use api::canary::{CanaryAnalysis, CanaryMetric};
 use chrono::TimeDelta;
 
 use super::window;
-use crate::spec::{Check, CheckId, CheckSource, Limits, finding::Review};
+use crate::spec::{Check, CheckId, CheckSource, Limits, OnUnknown, finding::Review};
 
 /// Checks that a run remembers.
 const CHECKS_MAX: usize = 32;
@@ -57,6 +57,24 @@ pub(super) fn checks(
             limits,
         })
         .collect()
+}
+
+/// `onUnknown`: a deadline, and what comes after it.
+pub(super) fn on_unknown(analysis: &CanaryAnalysis, review: &mut Review) -> Option<OnUnknown> {
+    let given = analysis.on_unknown.as_ref()?;
+    let field = "spec.analysis.onUnknown.deadline";
+    let deadline = window(&given.deadline, field, review)?;
+    if deadline.is_zero() {
+        review.add(
+            field,
+            format!("{:?}", given.deadline),
+            "one answer that did not come would be the end; use for example \"10m\"",
+        );
+    }
+    Some(OnUnknown {
+        deadline,
+        action: given.action,
+    })
 }
 
 /// A metric can be measured in several ways, and then each counts, as in Flagger.

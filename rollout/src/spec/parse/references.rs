@@ -1,8 +1,14 @@
-//! Reviews what a Canary refers to, and pairs that exclude each other (spec/flagger.md 1.8).
+//! Reviews what a Canary refers to (spec/flagger.md 1.8).
 
-use api::{Canary, canary::CanaryAnalysis};
+use api::{
+    Canary,
+    canary::{CanaryAnalysis, TargetRef},
+};
 
 use crate::spec::{Defaults, finding::Review};
+
+/// The apiVersion of Knative Services.
+pub(super) const KNATIVE: &str = "serving.knative.dev/v1";
 
 pub(super) fn review(
     canary: &Canary,
@@ -11,24 +17,47 @@ pub(super) fn review(
     defaults: &Defaults,
     review: &mut Review,
 ) {
-    if provider == "knative" {
-        review.add(
-            "spec.provider",
-            "\"knative\"",
-            "Knative Services cannot be released; use another provider",
-        );
-    }
-    if let Some(affinity) = &analysis.session_affinity
-        && affinity.primary_cookie_name.as_deref() == Some(affinity.cookie_name.as_str())
-    {
-        review.add(
-            "spec.analysis.sessionAffinity.primaryCookieName",
-            format!("{:?}", affinity.cookie_name),
-            "it cannot be the same as cookieName; give the primary its own cookie",
-        );
-    }
+    knative(canary, provider, review);
     if defaults.is_cross_namespace_blocked {
         cross_namespace(canary, analysis, review);
+    }
+}
+
+/// True for a Knative Service; any other Service is a core one.
+pub(super) fn is_knative(target: &TargetRef) -> bool {
+    target.kind == "Service" && target.api_version == KNATIVE
+}
+
+/// A Knative Service goes with its own provider, which the Canary itself must name, and scales itself.
+fn knative(canary: &Canary, provider: &str, review: &mut Review) {
+    let target = &canary.spec.target_ref;
+    let own = canary.spec.provider.as_deref().unwrap_or_default();
+    if !is_knative(target) {
+        if provider == "knative" {
+            review.add(
+                "spec.provider",
+                "\"knative\"",
+                format!(
+                    "can't use {}/{} as target if provider is set to knative; use a {KNATIVE} Service, or another provider",
+                    target.api_version, target.kind
+                ),
+            );
+        }
+        return;
+    }
+    if own != "knative" {
+        review.add(
+            "spec.provider",
+            format!("{own:?}"),
+            format!("can't use {own:?} provider with Knative Service as target; use \"knative\""),
+        );
+    }
+    if let Some(scaler) = &canary.spec.autoscaler_ref {
+        review.add(
+            "spec.autoscalerRef.name",
+            format!("{:?}", scaler.name),
+            "can't use autoscaler with Knative Service, which scales itself; remove it",
+        );
     }
 }
 
