@@ -1,0 +1,85 @@
+//! What the words of a script change in what is observed.
+
+use std::collections::BTreeMap;
+
+use rollout::{Measured, Part, Seen, Split, TrafficSeen, Weight};
+
+use super::{Cluster, REPLICAS, pods, version};
+
+impl Cluster {
+    pub(super) fn word(&mut self, word: &str) {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        match (key, value) {
+            ("canary", "up") => self.is_up.0 = true,
+            ("canary", "down") => self.is_up.0 = false,
+            ("primary", "up") => {
+                self.is_up.1 = true;
+                self.is_promotion_broken = false;
+            }
+            ("primary", "down") => self.is_up.1 = false,
+            ("primary", "breaks") => self.is_promotion_broken = true,
+            ("primary", "gone") => self.world.primary = Seen::Absent,
+            ("target", "gone") => self.world.target = Seen::Absent,
+            ("target", "fault") => {
+                self.world.target_fault = Some("ConfigMap \"a\" is missing".into())
+            }
+            ("target", "ok") => self.world.target_fault = None,
+            ("routes", "broken") => {
+                self.world.traffic = TrafficSeen::Unreadable("not accepted".into());
+                self.world.drift.insert(Part::Routes);
+            }
+            ("routes", weight) => {
+                let weight = Weight::try_from(weight.parse::<i64>().unwrap()).unwrap();
+                self.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
+            }
+            ("suspend", on) => self.canary.spec.suspend = on == "on",
+            ("skip", on) => self.canary.spec.skip_analysis = on == "on",
+            ("delete", _) => self.world.is_deleting = true,
+            ("config", checksum) => {
+                if let Seen::Present(target) = &mut self.world.target {
+                    let configs = BTreeMap::from([("configmap/a".to_owned(), checksum.to_owned())]);
+                    target.snapshot.as_mut().unwrap().configs = configs;
+                }
+            }
+            (metric, "none") => {
+                let why = format!("no values found for metric: {metric}");
+                self.metrics.insert(metric.into(), Measured::Nothing(why));
+            }
+            (metric, "error") => {
+                let why = "prometheus http://prom:9090 refused the connection".into();
+                self.metrics.insert(metric.into(), Measured::Error(why));
+            }
+            (gate, "closed") => drop(self.closed.insert(gate.into(), "answered 403".into())),
+            (gate, "open") => drop(self.closed.remove(gate)),
+            (revision, "") => {
+                let number = revision.strip_prefix('v').map(str::parse::<u8>);
+                assert!(matches!(number, Some(Ok(_))), "no such word: {revision}");
+                if !matches!(self.world.target, Seen::Present(_)) {
+                    self.world.target = Seen::Present(pods(None, REPLICAS));
+                }
+                if let Seen::Present(target) = &mut self.world.target {
+                    target.snapshot = Some(version(revision));
+                }
+            }
+            (metric, value) => {
+                let value = Measured::Value(value.parse().unwrap());
+                self.metrics.insert(metric.into(), value);
+            }
+        }
+    }
+
+    /// Pods follow what is wanted, when their side is up.
+    pub(crate) fn move_pods(&mut self) {
+        let (canary, primary) = self.is_up;
+        for (seen, is_up) in [
+            (&mut self.world.target, canary),
+            (&mut self.world.primary, primary),
+        ] {
+            if let Seen::Present(workload) = seen {
+                workload.updated = workload.desired;
+                workload.total = workload.desired;
+                workload.available = if is_up { workload.desired } else { 0 };
+            }
+        }
+    }
+}
