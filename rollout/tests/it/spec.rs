@@ -54,7 +54,6 @@ fn everything_wrong_is_told_at_once() {
         &json!({"service": {"port": 0, "name": "a".repeat(60)}, "progressDeadlineSeconds": 0,
             "targetRef": {"apiVersion": "apps/v1", "kind": "Job", "name": ""}}),
         &expect![[r#"
-            canary test/podinfo: spec.analysis.sessionAffinity.primaryCookieName is "a": it cannot be the same as cookieName; give the primary its own cookie
             canary test/podinfo: spec.service.port is 0: a port is between 1 and 65535
             canary test/podinfo: spec.service.name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": with -primary it has more than the 63 characters that a Service name can have
             canary test/podinfo: spec.targetRef.name is empty: name the workload
@@ -68,6 +67,7 @@ fn everything_wrong_is_told_at_once() {
             canary test/podinfo: spec.analysis.metrics[0].name is "mine": it is not built in; give templateRef or query, or use request-success-rate or request-duration
             canary test/podinfo: spec.analysis.metrics[1].interval is "0s": a query needs a window; use for example "1m"
             canary test/podinfo: spec.analysis.metrics[1].thresholdRange is 3 to 2: no value can keep it; min must not be above max
+            canary test/podinfo: spec.analysis.sessionAffinity.primaryCookieName is "a": it cannot be the same as cookieName; give the primary its own cookie
             canary test/podinfo: spec.analysis.webhooks[0].url is no web address: write http://… or https://…
             canary test/podinfo: spec.analysis.webhooks[0].timeout is "1m0.5": "1m0.5" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
             canary test/podinfo: spec.analysis.webhooks[0].retries is -1: use a number between 0 and 100"#]],
