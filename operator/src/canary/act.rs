@@ -138,7 +138,7 @@ async fn carry_out(
         Action::Primary { from } => workload::ensure_primary(ctx, subject, from).await,
         Action::Adopt { snapshot } => workload::adopt(ctx, subject, snapshot).await,
         Action::Apex => services::ensure_apex(ctx, subject).await,
-        Action::Routes(split) => routes::ensure(ctx, subject, *split).await,
+        Action::Routes(split) => routes::ensure(ctx, subject, &next.state, *split).await,
         Action::ScaleTarget(scale) => workload::scale_target(ctx, subject, *scale).await,
         Action::ScalePrimary { replicas_min } => {
             workload::scale_primary(ctx, subject, *replicas_min).await
@@ -146,12 +146,7 @@ async fn carry_out(
         Action::PrimaryScaler { update } => scaler::ensure(ctx, subject, *update).await,
         Action::PauseScaler => scaler::pause(ctx, subject, true).await,
         Action::ResumeScaler => scaler::pause(ctx, subject, false).await,
-        Action::Promote { snapshot } => {
-            // The primary's autoscaler takes over the target's settings with its template. It goes
-            // first: once the template is copied, this action does not come again.
-            scaler::ensure(ctx, subject, true).await?;
-            workload::promote(ctx, subject, snapshot).await
-        }
+        Action::Promote { snapshot } => workload::promote(ctx, subject, snapshot).await,
         Action::RevertTarget => finalizer::revert_target(ctx, subject).await,
         Action::RevertApex => finalizer::revert_apex(ctx, subject).await,
         Action::RevertRoutes => finalizer::revert_routes(ctx, subject).await,

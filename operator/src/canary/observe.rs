@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::api::ApiResource;
-use mesh_adapters::{Live, ObjectRef, ReadError, Route};
+use mesh_adapters::{Cookies, Live, ObjectRef, ReadError, Route};
 use rollout::spec::TargetKind;
 use rollout::world::{Revision, Seen, Snapshot, Workload};
 use rollout::{Part, Split, State, TrafficSeen, World};
@@ -68,7 +68,9 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
     world.target = workload(&target, |_| snapshot);
     world.target_fault = fault.or_else(|| fault::of_target(ctx, subject, seen));
     if let Known::Unread(Some(why)) = &primary {
-        world.target_fault.get_or_insert(fault::unread(subject, why));
+        world
+            .target_fault
+            .get_or_insert(fault::unread(subject, why));
     }
     if seen.template.is_empty() && subject.spec.target.kind == TargetKind::Knative {
         // Before its first revision there is nothing to route to.
@@ -279,6 +281,7 @@ pub(super) fn route(
         .ingress_prefix
         .clone_from(&ctx.settings.ingress_annotations_prefix);
     route.ingress_class.clone_from(&ctx.settings.ingress_class);
+    route.cookies = Some(cookies(subject, &subject.state));
     route.selector = selector.map(|found| (found.key.clone(), found.value.clone()));
     let has_apex = route.service.apex.is_some();
     // The label comes along only when service.apex is given: a side effect of Flagger's that people see.
@@ -286,6 +289,22 @@ pub(super) fn route(
         .filter(|_| has_apex)
         .map(|found| (found.key.clone(), subject.spec.apex.clone()));
     Ok(route)
+}
+
+/// The cookies that a state has in force.
+pub(super) fn cookies(subject: &Subject, state: &State) -> Cookies {
+    let kept = state.memory().map(|memory| memory.cookies.clone());
+    let rollout::Cookies {
+        canary,
+        primary,
+        previous,
+    } = kept.unwrap_or_default();
+    Cookies {
+        canary,
+        primary,
+        previous,
+        primary_max_age_s: subject.spec.interval.num_seconds().unsigned_abs(),
+    }
 }
 
 fn split_of(state: &State) -> Split {

@@ -9,6 +9,8 @@ mod golden;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod knative;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod meshes;

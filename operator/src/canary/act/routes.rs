@@ -2,16 +2,21 @@
 
 use kube::api::ApiResource;
 use mesh_adapters::{Live, Route, differs};
-use rollout::Split;
+use rollout::{Split, State};
 use serde_json::{Value, json};
 
-use super::super::observe::{key_of, live, resource_of, route};
+use super::super::observe::{cookies, key_of, live, resource_of, route};
 use super::{ActError, Context, Subject};
 use crate::json::str_at;
 use crate::world::store::Known;
 
-/// The routing objects as rendered, with this split.
-pub(super) async fn ensure(ctx: &Context, subject: &Subject, split: Split) -> Result<(), ActError> {
+/// The routing objects as rendered, with this split and the cookies of the state that comes with it.
+pub(super) async fn ensure(
+    ctx: &Context,
+    subject: &Subject,
+    next: &State,
+    split: Split,
+) -> Result<(), ActError> {
     let render = |source| ActError::Render {
         canary: subject.key.to_string(),
         source,
@@ -22,6 +27,7 @@ pub(super) async fn ensure(ctx: &Context, subject: &Subject, split: Split) -> Re
     };
     let mut route = route(ctx, subject, selector.as_ref()).map_err(render)?;
     route.split = split;
+    route.cookies = Some(cookies(subject, next));
     let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
         canary: subject.key.to_string(),
         why: why.unwrap_or_else(|| "the watch has not listed them yet".to_owned()),

@@ -10,7 +10,10 @@ use crate::world::workload::WorkloadSeen;
 /// Why nothing is known of a target or its primary.
 pub(super) fn unread(subject: &Subject, why: &str) -> String {
     let resource = subject.resource();
-    format!("failed to watch {} {}: {why}", resource.api_version, resource.kind)
+    format!(
+        "failed to watch {} {}: {why}",
+        resource.api_version, resource.kind
+    )
 }
 
 /// What is wrong with the target or its autoscaler; none if nothing is.
