@@ -22,7 +22,8 @@ struct Kind {
     /// Name, type, JSONPath, priority.
     columns: &'static [(&'static str, &'static str, &'static str, u8)],
     spec: Value,
-    status: Value,
+    /// None: nobody writes one.
+    status: Option<Value>,
     /// `status` of an object that no controller has seen.
     status_default: Option<Value>,
 }
@@ -46,7 +47,20 @@ const KEEP: (&str, &str) = ("helm.sh/resource-policy", "keep");
 const NO_SUBSTITUTE: (&str, &str) = ("kustomize.toolkit.fluxcd.io/substitute", "disabled");
 
 fn canary_kind() -> Kind {
-    let mut spec = schema_of::<canary::CanarySpec>();
+    let mut spec = flagger_schema_of::<canary::CanarySpec>();
+    for (field, kind) in [
+        ("ingressRef", "Ingress"),
+        ("routeRef", "ApisixRoute"),
+        ("upstreamRef", "Upstream"),
+    ] {
+        structural::edit(
+            &mut spec,
+            &["properties", field, "properties", "kind"],
+            |known| {
+                known.insert("enum".to_owned(), json!([kind]));
+            },
+        );
+    }
     structural::edit(&mut spec, &["properties", "analysis"], |analysis| {
         let alternatives: Vec<Value> = ["iterations", "stepWeight", "stepWeights"]
             .map(|key| json!({"required": ["interval", "threshold", key]}))
@@ -80,7 +94,7 @@ fn canary_kind() -> Kind {
             ),
         ],
         spec,
-        status: schema_of::<canary::CanaryStatus>(),
+        status: Some(flagger_schema_of::<canary::CanaryStatus>()),
         status_default: None,
     }
 }
@@ -95,14 +109,14 @@ fn metric_template_kind() -> Kind {
         categories: &["all"],
         annotation: KEEP,
         columns: &[("Provider", "string", ".spec.provider.type", 0)],
-        spec: schema_of::<metric_template::MetricTemplateSpec>(),
-        status: json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+        spec: flagger_schema_of::<metric_template::MetricTemplateSpec>(),
+        status: None,
         status_default: None,
     }
 }
 
 fn alert_provider_kind() -> Kind {
-    let mut spec = schema_of::<alert_provider::AlertProviderSpec>();
+    let mut spec = flagger_schema_of::<alert_provider::AlertProviderSpec>();
     structural::edit(&mut spec, &[], |spec| {
         let alternatives =
             json!([{"required": ["type", "address"]}, {"required": ["type", "secretRef"]}]);
@@ -118,7 +132,7 @@ fn alert_provider_kind() -> Kind {
         annotation: KEEP,
         columns: &[("Type", "string", ".spec.type", 0)],
         spec,
-        status: json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+        status: None,
         status_default: None,
     }
 }
@@ -142,7 +156,7 @@ fn git_repository_kind() -> Kind {
             ("Status", "string", MESSAGE, 0),
         ],
         spec: schema_of::<source::GitRepositorySpec>(),
-        status: schema_of::<source::GitRepositoryStatus>(),
+        status: Some(schema_of::<source::GitRepositoryStatus>()),
         status_default: Some(json!({"observedGeneration": -1})),
     }
 }
@@ -162,7 +176,7 @@ fn kustomization_kind() -> Kind {
             ("Status", "string", MESSAGE, 0),
         ],
         spec: schema_of::<kustomization::KustomizationSpec>(),
-        status: schema_of::<kustomization::KustomizationStatus>(),
+        status: Some(schema_of::<kustomization::KustomizationStatus>()),
         status_default: Some(json!({"observedGeneration": -1})),
     }
 }
@@ -176,6 +190,14 @@ fn schema_of<T: JsonSchema>() -> Value {
             .into_root_schema_for::<T>()
             .to_value(),
     )
+}
+
+/// The same without the defaults that say what an absent field says too: the API server would write them into every
+/// object, as Flagger's definitions do not.
+fn flagger_schema_of<T: JsonSchema>() -> Value {
+    let mut schema = schema_of::<T>();
+    structural::drop_empty_defaults(&mut schema);
+    schema
 }
 
 /// `apiextensions.k8s.io/v1` CustomResourceDefinition of a kind.
@@ -193,11 +215,17 @@ fn definition(kind: Kind) -> Value {
         mut status,
         status_default,
     } = kind;
-    if let Some(default) = status_default {
-        structural::edit(&mut status, &[], |status| {
+    if let (Some(default), Some(status)) = (status_default, &mut status) {
+        structural::edit(status, &[], |status| {
             status.insert("default".to_owned(), default);
         });
     }
+    let mut properties = Map::new();
+    properties.insert("apiVersion".to_owned(), json!({"type": "string"}));
+    properties.insert("kind".to_owned(), json!({"type": "string"}));
+    properties.insert("metadata".to_owned(), json!({"type": "object"}));
+    properties.insert("spec".to_owned(), spec);
+    properties.extend(status.map(|status| ("status".to_owned(), status)));
     let columns: Vec<Value> = columns
         .iter()
         .map(|(name, type_, path, priority)| column(name, type_, path, *priority))
@@ -228,13 +256,7 @@ fn definition(kind: Kind) -> Value {
                 "schema": {"openAPIV3Schema": {
                     "type": "object",
                     "required": ["spec"],
-                    "properties": {
-                        "apiVersion": {"type": "string"},
-                        "kind": {"type": "string"},
-                        "metadata": {"type": "object"},
-                        "spec": spec,
-                        "status": status,
-                    },
+                    "properties": properties,
                 }},
             }],
         },

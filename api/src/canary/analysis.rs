@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::service::StringMatch;
+use super::service::{StringMatch, matches};
 use crate::CrossNamespaceRef;
 
 /// How a new revision is judged.
@@ -109,9 +109,11 @@ pub enum UnknownAction {
 pub struct AnalysisMatch {
     /// Header name to the value wanted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "matches::headers_of_users")]
     pub headers: BTreeMap<String, StringMatch>,
     /// Query parameter to the value wanted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "matches::named")]
     pub query_params: BTreeMap<String, StringMatch>,
     /// Labels of the workload that sends the request (Istio).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -245,7 +247,7 @@ pub struct SessionAffinity {
     pub http_only: bool,
     /// Attribute Max-Age in seconds (86400).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("type" = "number"))]
+    #[schemars(extend("type" = "number", "default" = 86400))]
     pub max_age: Option<i64>,
     /// Attribute Partitioned.
     #[serde(default)]

@@ -7,10 +7,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Schema of a field whose keys are passed on to the mesh as they are.
-fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
-}
+pub(super) mod matches;
+mod traffic_policy;
+
+pub use matches::{HttpMatch, StringMatch};
+
+/// A DNS label.
+const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// A DNS subdomain.
+const SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// An API group; empty is the core group.
+const GROUP: &str = r"^$|^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+/// A kind.
+const KIND: &str = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
 
 fn int_or_string(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"x-kubernetes-int-or-string": true})
@@ -67,7 +76,7 @@ pub struct CanaryService {
     pub delegation: bool,
     /// Copied into the DestinationRules (Istio).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "any_object")]
+    #[schemars(schema_with = "traffic_policy::schema")]
     pub traffic_policy: Option<Value>,
     /// Which requests the route takes.
     #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "match")]
@@ -113,88 +122,27 @@ pub struct CanaryService {
 pub struct GatewayRef {
     /// API group of the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "gateway.networking.k8s.io"))]
+    #[schemars(length(max = 253), regex(pattern = GROUP), extend("default" = "gateway.networking.k8s.io"))]
     pub group: Option<String>,
     /// Kind of the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "Gateway"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = KIND), extend("default" = "Gateway"))]
     pub kind: Option<String>,
     /// Name of the parent.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// Namespace of the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub namespace: Option<String>,
     /// Listener of the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = SUBDOMAIN))]
     pub section_name: Option<String>,
     /// Port of the parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
-}
-
-/// A string to match; at most one of its fields is given.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StringMatch {
-    /// Equal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exact: Option<String>,
-    /// Starts with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
-    /// Ends with (analysis matches only).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suffix: Option<String>,
-    /// Matches the whole regular expression.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub regex: Option<String>,
-}
-
-/// Which requests a route takes (Istio's HTTPMatchRequest).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpMatch {
-    /// Name of the match.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Path.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri: Option<StringMatch>,
-    /// URI scheme.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scheme: Option<StringMatch>,
-    /// Method.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub method: Option<StringMatch>,
-    /// Authority.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub authority: Option<StringMatch>,
-    /// Headers that must match.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, StringMatch>,
-    /// Headers that must not match.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub without_headers: BTreeMap<String, StringMatch>,
-    /// Query parameters that must match.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub query_params: BTreeMap<String, StringMatch>,
-    /// Port of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("type" = "number"))]
-    pub port: Option<i32>,
-    /// Labels of the workload that sends the request.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub source_labels: BTreeMap<String, String>,
-    /// Namespace of the workload that sends the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_namespace: Option<String>,
-    /// Gateways the match is for.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gateways: Vec<String>,
-    /// Compare paths without regard to case.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ignore_uri_case: bool,
 }
 
 /// Rewrites path and authority.
@@ -217,7 +165,6 @@ pub struct HttpRewrite {
 pub struct HttpRetry {
     /// How many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("type" = "number"))]
     pub attempts: Option<i32>,
     /// Time each may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -262,20 +209,29 @@ pub struct HttpMirror {
 
 /// A Gateway API backendRef.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "size(self.group) > 0 || self.kind != 'Service' || has(self.port)",
+    "message": "a Service needs a port",
+}]))]
 pub struct BackendRef {
     /// API group, empty for Services.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = GROUP), extend("default" = ""))]
     pub group: Option<String>,
     /// Kind (`Service`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = KIND), extend("default" = "Service"))]
     pub kind: Option<String>,
     /// Name.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// Namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = LABEL))]
     pub namespace: Option<String>,
     /// Port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i32>,
 }
 
@@ -288,6 +244,7 @@ pub struct CorsPolicy {
     pub allow_origin: Vec<String>,
     /// Allowed origins, by match (Istio).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "matches::origins")]
     pub allow_origins: Vec<StringMatch>,
     /// Allowed methods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

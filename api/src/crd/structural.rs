@@ -123,6 +123,30 @@ fn drop_null(out: &mut Map<String, Value>) {
     }
 }
 
+/// Takes away defaults of `false`, 0 and the like, but for the API group of a reference, which is matched by text.
+pub(super) fn drop_empty_defaults(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    let is_matched = object.contains_key("pattern");
+    let is_empty = |default: &Value| match default {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty() && !is_matched,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::Bool(true) | Value::Array(_) | Value::Object(_) => false,
+    };
+    if object.get("default").is_some_and(is_empty) {
+        object.remove("default");
+    }
+    for (key, value) in object.iter_mut() {
+        match (key.as_str(), value) {
+            ("properties", Value::Object(all)) => all.values_mut().for_each(drop_empty_defaults),
+            ("items" | "additionalProperties", value) => drop_empty_defaults(value),
+            (_, _) => {}
+        }
+    }
+}
+
 /// Changes the schema object at a path of keys; a path that does not exist changes nothing.
 pub(super) fn edit(
     schema: &mut Value,
