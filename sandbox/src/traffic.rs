@@ -6,11 +6,14 @@
 //! that write them: a mistake there must show here.
 //!
 //! ```text
-//!  HTTPRoute / VirtualService ─▶ rule ─▶ backend by weight ─▶ ready pod ─▶ answer, latency ─▶ metrics
+//!  a mesh's routing objects ─▶ rule ─▶ backend by weight ─▶ ready pod ─▶ answer, latency ─▶ metrics
 //! ```
 
+mod mesh;
+mod read;
 mod recorder;
 mod route;
+mod series;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +29,7 @@ use crate::behaviour::Behaviour;
 use crate::cache::{Cache, Key, controller};
 use crate::control::SERVICE_LABEL;
 use crate::prometheus::Prometheus;
+pub use mesh::Mesh;
 use recorder::{Answer, Recorder};
 
 /// The counters of each mesh: all traffic of a sandbox adds to the same ones, as through one data plane.
@@ -34,19 +38,6 @@ use route::Route;
 
 /// Requests of one tick at most.
 const REQUESTS_PER_TICK_MAX: u32 = 100_000;
-
-/// Whose metrics are written, and which routing object is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mesh {
-    /// VirtualService; `istio_requests_total` and its duration in milliseconds.
-    Istio,
-    /// HTTPRoute; the pods' own `http_request_duration_seconds`.
-    GatewayApi,
-    /// HTTPRoute; `sluice_gateway_requests_total` and its duration in seconds.
-    Sluice,
-    /// No routing object, only the Service; the pods' own metrics.
-    Kubernetes,
-}
 
 /// Users who send the same headers.
 #[derive(Clone, Debug)]
@@ -181,7 +172,7 @@ impl Source {
         let mut known = None;
         loop {
             ticks.tick().await;
-            match route::read(&self.client, &self.options).await {
+            match read::read(&self.client, &self.options).await {
                 Ok(route) => known = Some(route),
                 // A data plane goes on with what it knows while the API server is away.
                 Err(error) => tracing::debug!(%error, "Routing object not read."),
@@ -231,7 +222,9 @@ impl Source {
         let rule = route.rule(&headers);
         let draw = self.rng.random();
         let chosen = rule.and_then(|rule| rule.backend(draw)).map(str::to_owned);
-        let answer = chosen.as_ref().and_then(|service| self.ask(service, pods));
+        let answer = chosen
+            .as_ref()
+            .and_then(|service| self.ask(service, &route.object, pods));
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.requests += 1;
         match (&chosen, &answer) {
@@ -247,7 +240,7 @@ impl Source {
             self.recorded(|recorder| recorder.unserved(&self.options.namespace, service));
         }
         for mirror in rule.map(|rule| rule.mirrors.clone()).unwrap_or_default() {
-            let _copy = self.ask(&mirror, pods);
+            let _copy = self.ask(&mirror, &route.object, pods);
         }
     }
 
@@ -272,7 +265,12 @@ impl Source {
     }
 
     /// Lets one of the Service's pods answer, and records it.
-    fn ask(&mut self, service: &str, pods: &BTreeMap<String, Vec<Answering>>) -> Option<Answer> {
+    fn ask(
+        &mut self,
+        service: &str,
+        object: &str,
+        pods: &BTreeMap<String, Vec<Answering>>,
+    ) -> Option<Answer> {
         let ready = pods.get(service).filter(|ready| !ready.is_empty())?;
         let chosen = ready.get(self.rng.random_range(0..ready.len()))?;
         let behaviour = &chosen.behaviour;
@@ -286,6 +284,7 @@ impl Source {
             workload: chosen.workload.clone(),
             pod: chosen.pod.name_any(),
             version: behaviour.version.clone(),
+            object: object.to_owned(),
             code: if fails { 500 } else { 200 },
             took: behaviour.delay_min + spread.mul_f64(self.rng.random()) + own,
         };

@@ -1,6 +1,5 @@
 //! Counts answers as a mesh's proxies do and writes the counters into the
-//! sandbox's Prometheus. Names and labels are those that the built-in checks
-//! of Flagger query.
+//! sandbox's Prometheus. Names and labels are in `series.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use promql::Labels;
 
 use super::Mesh;
+use super::series::{self, Kind, LabelPatterns};
 use crate::prometheus::Prometheus;
 use crate::workload::metrics::{BUCKETS_S, Histogram};
 
@@ -44,6 +44,8 @@ pub(super) struct Answer {
     pub(super) workload: String,
     pub(super) pod: String,
     pub(super) version: String,
+    /// Name of the user's own routing object.
+    pub(super) object: String,
     pub(super) code: u16,
     pub(super) took: Duration,
 }
@@ -66,49 +68,24 @@ impl Recorder {
     }
 
     pub(super) fn answered(&mut self, answer: &Answer) {
-        let code = answer.code.to_string();
-        let seconds = answer.took.as_secs_f64();
-        match self.mesh {
-            Mesh::Istio => {
-                let labels = |name: &str| {
-                    Labels::named(name)
-                        .with("reporter", "destination")
-                        .with("destination_workload_namespace", &answer.namespace)
-                        .with("destination_workload", &answer.workload)
-                        .with("destination_service_name", &answer.service)
-                        .with("response_code", &code)
-                };
-                self.count(labels("istio_requests_total"));
-                self.observe(
-                    labels("istio_request_duration_milliseconds"),
-                    &BUCKETS_MS,
-                    seconds * 1000.0,
-                );
-            }
-            Mesh::GatewayApi | Mesh::Kubernetes => {
-                let labels = Labels::named("http_request_duration_seconds")
-                    .with("kubernetes_namespace", &answer.namespace)
-                    .with("kubernetes_pod_name", &answer.pod)
-                    .with("method", "GET")
-                    .with("path", "root")
-                    .with("status", &code);
-                self.observe(labels, &BUCKETS_S, seconds);
-            }
-            Mesh::Sluice => {
-                self.count(gateway(&answer.namespace, &answer.service, answer.code));
-                let labels = Labels::named("sluice_gateway_request_duration_seconds")
-                    .with("namespace", &answer.namespace)
-                    .with("service", &answer.service);
-                self.observe(labels, &BUCKETS_S, seconds);
+        for (name, kind, patterns) in series::of(self.mesh) {
+            let labels = labels(name, patterns, answer);
+            match kind {
+                Kind::Count => self.count(labels),
+                Kind::Seconds => self.observe(labels, &BUCKETS_S, answer.took.as_secs_f64()),
+                Kind::Milliseconds => {
+                    let took = answer.took.as_secs_f64() * 1000.0;
+                    self.observe(labels, &BUCKETS_MS, took);
+                }
             }
         }
     }
 
-    /// A request for which the Service had no ready pod; only a gateway can count those.
+    /// A request for which the Service had no ready pod; of the meshes whose metrics are written only our gateway
+    /// counts those by Service.
     pub(super) fn unserved(&mut self, namespace: &str, service: &str) {
-        match self.mesh {
-            Mesh::Sluice => self.count(gateway(namespace, service, UNSERVED_CODE)),
-            Mesh::Istio | Mesh::GatewayApi | Mesh::Kubernetes => {}
+        if self.mesh == Mesh::Sluice {
+            self.count(gateway(namespace, service, UNSERVED_CODE));
         }
     }
 
@@ -153,6 +130,40 @@ impl Recorder {
             each_series(labels, histogram, |labels, v| put(prometheus, labels, v));
         }
     }
+}
+
+fn labels(name: &str, patterns: LabelPatterns, answer: &Answer) -> Labels {
+    let is_canary = answer.service.ends_with("-canary");
+    let code = answer.code.to_string();
+    let values = [
+        ("{namespace}", answer.namespace.as_str()),
+        ("{service}", &answer.service),
+        ("{service_}", &answer.service.replace('-', "_")),
+        ("{workload}", &answer.workload),
+        ("{pod}", &answer.pod),
+        ("{code}", &code),
+        (
+            "{class}",
+            if answer.code >= 500 {
+                "failure"
+            } else {
+                "success"
+            },
+        ),
+        ("{object}", &answer.object),
+        ("{canary}", if is_canary { &answer.service } else { "" }),
+    ];
+    let mut labels = Labels::named(name);
+    for (label, pattern) in patterns {
+        let mut value = (*pattern).to_owned();
+        for (key, given) in values {
+            if value.contains(key) {
+                value = value.replace(key, given);
+            }
+        }
+        labels = labels.with(label, &value);
+    }
+    labels
 }
 
 fn put(prometheus: &Prometheus, labels: &Labels, v: f64) {

@@ -1,49 +1,48 @@
-//! Reads an HTTPRoute (Gateway API v1) or a VirtualService (Istio) into rules:
-//! which request a rule takes, and how it splits it. Unknown fields are
-//! passed over; a rule without weight sends nowhere.
+//! The rules that a data plane goes by: which request a rule takes, and how it
+//! splits it. A rule without weight sends nowhere. Reading them out of a mesh's
+//! objects is in `read.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client};
 use regex::Regex;
-use serde_json::Value;
 
-use super::{Mesh, TrafficOptions};
-
-/// The rules of one routing object, in its order.
+/// The rules of a mesh's objects, in their order.
 #[derive(Debug, Default)]
 pub(super) struct Route {
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
     /// Gateway API prefers the more specific rule; Istio takes the first.
-    is_by_specificity: bool,
+    pub(super) is_by_specificity: bool,
+    /// Name of the user's own object, where metrics carry it.
+    pub(super) object: String,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Rule {
     /// Any of them is enough; none takes everything.
-    matches: Vec<Match>,
-    backends: Vec<Backend>,
+    pub(super) matches: Vec<Match>,
+    pub(super) backends: Vec<Backend>,
     pub(super) mirrors: Vec<String>,
 }
 
 #[derive(Debug)]
-struct Backend {
-    service: String,
-    weight: u32,
+pub(super) struct Backend {
+    pub(super) service: String,
+    pub(super) weight: u32,
 }
 
 #[derive(Debug, Default)]
-struct Match {
-    path: Option<TextMatch>,
-    method: Option<TextMatch>,
-    headers: Vec<(String, TextMatch)>,
+pub(super) struct Match {
+    pub(super) path: Option<TextMatch>,
+    pub(super) method: Option<TextMatch>,
+    /// Names in lower case.
+    pub(super) headers: Vec<(String, TextMatch)>,
 }
 
 #[derive(Debug)]
-enum TextMatch {
+pub(super) enum TextMatch {
     Exact(String),
     Prefix(String),
+    Contains(String),
     Pattern(Option<Regex>),
 }
 
@@ -52,12 +51,13 @@ impl TextMatch {
         match self {
             Self::Exact(wanted) => wanted == text,
             Self::Prefix(prefix) => text.starts_with(prefix),
+            Self::Contains(part) => text.contains(part),
             Self::Pattern(pattern) => pattern.as_ref().is_some_and(|p| p.is_match(text)),
         }
     }
 
     /// Patterns match the whole text, as RE2 full match does in Envoy.
-    fn pattern(text: &str) -> Self {
+    pub(super) fn pattern(text: &str) -> Self {
         Self::Pattern(Regex::new(&format!("^(?:{text})$")).ok())
     }
 
@@ -66,7 +66,7 @@ impl TextMatch {
         match self {
             Self::Exact(text) => (2, text.len()),
             Self::Prefix(text) => (1, text.len()),
-            Self::Pattern(_) => (0, 0),
+            Self::Contains(_) | Self::Pattern(_) => (0, 0),
         }
     }
 }
@@ -91,6 +91,17 @@ impl Match {
 }
 
 impl Rule {
+    /// Everything that it takes goes to one Service.
+    pub(super) fn to_service(service: &str) -> Self {
+        Self {
+            backends: vec![Backend {
+                service: service.to_owned(),
+                weight: 1,
+            }],
+            ..Self::default()
+        }
+    }
+
     /// The rank of its best match that takes the request.
     fn takes(&self, headers: &BTreeMap<String, String>) -> Option<((u8, usize), bool, usize)> {
         if self.matches.is_empty() {
@@ -146,216 +157,10 @@ impl Route {
             .collect()
     }
 
-    fn to_service(service: &str) -> Self {
-        let backends = vec![Backend {
-            service: service.to_owned(),
-            weight: 1,
-        }];
+    pub(super) fn to_service(service: &str) -> Self {
         Self {
-            rules: vec![Rule {
-                backends,
-                ..Rule::default()
-            }],
-            is_by_specificity: false,
+            rules: vec![Rule::to_service(service)],
+            ..Self::default()
         }
-    }
-}
-
-/// The route as the API server has it now; the plain Service when there is none.
-pub(super) async fn read(client: &Client, options: &TrafficOptions) -> Result<Route, kube::Error> {
-    let (group, versions, kind, parse): (_, &[&str], _, fn(&Value) -> Route) = match options.mesh {
-        Mesh::Istio => (
-            "networking.istio.io",
-            &["v1", "v1beta1"],
-            "VirtualService",
-            virtual_service,
-        ),
-        Mesh::GatewayApi | Mesh::Sluice => (
-            "gateway.networking.k8s.io",
-            &["v1", "v1beta1"],
-            "HTTPRoute",
-            http_route,
-        ),
-        Mesh::Kubernetes => return Ok(Route::to_service(&options.service)),
-    };
-    for version in versions {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(client.clone(), &options.namespace, &resource);
-        match api.get(&options.service).await {
-            Ok(object) => return Ok(parse(inside(&object.data, "spec"))),
-            // Also what a server says that does not know the kind; then there is no Status with a reason.
-            Err(kube::Error::Api(status)) if status.code == 404 => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Route::to_service(&options.service))
-}
-
-fn inside<'v>(value: &'v Value, field: &str) -> &'v Value {
-    value.get(field).unwrap_or(&Value::Null)
-}
-
-fn list<'v>(value: &'v Value, field: &str) -> impl Iterator<Item = &'v Value> {
-    value
-        .get(field)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn weight(value: &Value, default: u32) -> u32 {
-    value
-        .get("weight")
-        .and_then(Value::as_u64)
-        .map_or(default, |w| u32::try_from(w).unwrap_or(u32::MAX >> 8))
-}
-
-fn http_route(spec: &Value) -> Route {
-    let typed = |value: &Value| match text(value, "type") {
-        "RegularExpression" => TextMatch::pattern(text(value, "value")),
-        "PathPrefix" => TextMatch::Prefix(text(value, "value").to_owned()),
-        _ => TextMatch::Exact(text(value, "value").to_owned()),
-    };
-    let one_match = |m: &Value| Match {
-        path: m.get("path").map(typed),
-        method: m
-            .get("method")
-            .and_then(Value::as_str)
-            .map(|method| TextMatch::Exact(method.to_owned())),
-        headers: list(m, "headers")
-            .map(|h| (text(h, "name").to_ascii_lowercase(), typed(h)))
-            .collect(),
-    };
-    let rules = list(spec, "rules").map(|rule| {
-        let mirrors = list(rule, "filters").filter(|f| text(f, "type") == "RequestMirror");
-        Rule {
-            matches: list(rule, "matches").map(one_match).collect(),
-            backends: list(rule, "backendRefs")
-                .map(|b| Backend {
-                    service: text(b, "name").to_owned(),
-                    weight: weight(b, 1),
-                })
-                .collect(),
-            mirrors: mirrors
-                .map(|f| text(inside(inside(f, "requestMirror"), "backendRef"), "name").to_owned())
-                .collect(),
-        }
-    });
-    Route {
-        rules: rules.collect(),
-        is_by_specificity: true,
-    }
-}
-
-/// `podinfo-canary.test.svc.cluster.local` is the Service `podinfo-canary`.
-fn service_of(host: &str) -> String {
-    host.split('.').next().unwrap_or(host).to_owned()
-}
-
-fn virtual_service(spec: &Value) -> Route {
-    let string_match = |value: &Value| {
-        let field = |name: &str| value.get(name).and_then(Value::as_str);
-        match (field("exact"), field("prefix"), field("regex")) {
-            (Some(exact), _, _) => TextMatch::Exact(exact.to_owned()),
-            (None, Some(prefix), _) => TextMatch::Prefix(prefix.to_owned()),
-            (None, None, Some(regex)) => TextMatch::pattern(regex),
-            (None, None, None) => TextMatch::Prefix(String::new()),
-        }
-    };
-    let one_match = |m: &Value| Match {
-        path: m.get("uri").map(string_match),
-        method: m.get("method").map(string_match),
-        headers: m
-            .get("headers")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, value)| (name.to_ascii_lowercase(), string_match(value)))
-            .collect(),
-    };
-    let rules = list(spec, "http").map(|rule| {
-        let is_alone = list(rule, "route").count() == 1;
-        let host = |value: &Value| service_of(text(value, "host"));
-        let mirrors = list(rule, "mirrors")
-            .map(|m| inside(m, "destination"))
-            .chain(rule.get("mirror"));
-        Rule {
-            matches: list(rule, "match").map(one_match).collect(),
-            backends: list(rule, "route")
-                .map(|r| Backend {
-                    service: host(inside(r, "destination")),
-                    // Alone, a destination without weight takes everything.
-                    weight: if is_alone {
-                        weight(r, 0).max(1)
-                    } else {
-                        weight(r, 0)
-                    },
-                })
-                .collect(),
-            mirrors: mirrors.map(host).collect(),
-        }
-    });
-    Route {
-        rules: rules.collect(),
-        is_by_specificity: false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn chosen(route: &Route, headers: &[(&str, &str)], draw: f64) -> Option<String> {
-        let headers = headers
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect();
-        route
-            .rule(&headers)
-            .and_then(|rule| rule.backend(draw))
-            .map(str::to_owned)
-    }
-
-    #[test]
-    fn http_route_splits_and_matches() {
-        let route = http_route(&json!({"rules": [
-            {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-             "backendRefs": [{"name": "a", "weight": 90}, {"name": "b", "weight": 10}]},
-            {"matches": [{"path": {"type": "PathPrefix", "value": "/"},
-                          "headers": [{"type": "RegularExpression", "name": "Cookie", "value": ".*canary.*always.*"}]}],
-             "backendRefs": [{"name": "a", "weight": 0}, {"name": "b", "weight": 100}]}]}));
-        assert_eq!(chosen(&route, &[], 0.89).as_deref(), Some("a"));
-        assert_eq!(chosen(&route, &[], 0.91).as_deref(), Some("b"));
-        let cookie = [("cookie", "x=1; canary=always;")];
-        assert_eq!(
-            chosen(&route, &cookie, 0.0).as_deref(),
-            Some("b"),
-            "the more specific rule, though second"
-        );
-        let none = http_route(&json!({"rules": [{"backendRefs": [{"name": "a", "weight": 0}]}]}));
-        assert_eq!(chosen(&none, &[], 0.0), None);
-    }
-
-    #[test]
-    fn virtual_service_takes_the_first_rule() {
-        let route = virtual_service(&json!({"http": [
-            {"match": [{"headers": {"X-User": {"exact": "test"}}}],
-             "route": [{"destination": {"host": "b.test.svc"}}], "mirror": {"host": "m"}},
-            {"route": [{"destination": {"host": "a"}, "weight": 100}, {"destination": {"host": "b"}, "weight": 0}]}]}));
-        assert_eq!(
-            chosen(&route, &[("x-user", "test")], 0.5).as_deref(),
-            Some("b")
-        );
-        assert_eq!(
-            chosen(&route, &[("x-user", "other")], 0.999).as_deref(),
-            Some("a")
-        );
-        assert!(route.services().contains("m"));
     }
 }
