@@ -9,7 +9,7 @@ mod probe;
 mod wrk;
 
 use crate::grpc::Call;
-use crate::grpc::health::Probe;
+pub(crate) use crate::grpc::health::Probe;
 use crate::load::{Plan, PlanError};
 
 /// Words of one command line.
@@ -19,7 +19,7 @@ pub(crate) const LINE_BYTES_MAX: usize = 64 << 10;
 
 /// Why a command line of ours cannot be carried out.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     /// A flag is not known.
     #[error("failed to read {program:?}: flag {flag:?} is not known")]
     Flag {

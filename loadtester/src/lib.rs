@@ -1,11 +1,13 @@
 //! Flagger's load tester: gates, rollback gates and load tasks over HTTP.
 //!
-//! `server.rs` answers, `gate.rs` remembers gates, `task.rs` runs what is asked, `command.rs`
-//! reads command lines, and [`load`] generates requests in this process. Programs are started
-//! only when [`Settings::is_shell_allowed`] is set.
+//! `server.rs` answers, `gate.rs` remembers gates, `task.rs` reads and runs what is asked,
+//! `command.rs` reads command lines, `grpc.rs` makes calls of a `ghz` line, and [`load`]
+//! generates requests in this process. Programs are started only when
+//! [`Settings::is_shell_allowed`] is set.
 
 mod command;
 mod gate;
+mod grpc;
 pub mod load;
 mod metrics;
 mod server;
@@ -13,6 +15,5 @@ mod settings;
 mod shell;
 mod task;
 
-pub use command::{CommandError, parse as parse_command};
 pub use server::run;
 pub use settings::{Args, Settings, SettingsError};

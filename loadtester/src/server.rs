@@ -11,17 +11,18 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use crate::gate::Gates;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::shell;
-use crate::task::{Payload, Queue, Queued, Task, TaskError};
+use crate::task::{Job, Payload, Queue, Queued, Runner, Task, TaskError};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Tasks whose callers wait, at one time.
+const AWAITED_MAX: usize = 32;
 
 /// What requests share.
 struct Shared {
@@ -29,6 +30,9 @@ struct Shared {
     gates: Gates,
     rollbacks: Gates,
     queue: Queue,
+    runner: Arc<Runner>,
+    /// For tasks whose callers wait.
+    places: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -47,8 +51,11 @@ pub async fn run(
         warn!("Shell commands are allowed: whoever reaches this port can run programs here.");
     }
     let metrics = Arc::new(Metrics::new());
+    let runner = Arc::new(Runner::new(settings.timeout, Arc::clone(&metrics)));
     let shared = Arc::new(Shared {
-        queue: Queue::new(settings.timeout, Arc::clone(&metrics)),
+        queue: Queue::new(Arc::clone(&runner)),
+        runner,
+        places: Arc::new(Semaphore::new(AWAITED_MAX)),
         settings,
         gates: Gates::default(),
         rollbacks: Gates::default(),
@@ -70,27 +77,27 @@ fn router(shared: Arc<Shared>) -> Router {
         )
         .route(
             "/gate/check",
-            any(async |State(s): Ctx, r: Request| check(&s.gates, r).await),
+            any(async |State(s): Ctx, r: Request| check(&s, &s.gates, r).await),
         )
         .route(
             "/gate/open",
-            any(async |State(s): Ctx, r: Request| open(&s.gates, r).await),
+            any(async |State(s): Ctx, r: Request| open(&s, &s.gates, r).await),
         )
         .route(
             "/gate/close",
-            any(async |State(s): Ctx, r: Request| close(&s.gates, r).await),
+            any(async |State(s): Ctx, r: Request| close(&s, &s.gates, r).await),
         )
         .route(
             "/rollback/check",
-            any(async |State(s): Ctx, r: Request| check(&s.rollbacks, r).await),
+            any(async |State(s): Ctx, r: Request| check(&s, &s.rollbacks, r).await),
         )
         .route(
             "/rollback/open",
-            any(async |State(s): Ctx, r: Request| open(&s.rollbacks, r).await),
+            any(async |State(s): Ctx, r: Request| open(&s, &s.rollbacks, r).await),
         )
         .route(
             "/rollback/close",
-            any(async |State(s): Ctx, r: Request| close(&s.rollbacks, r).await),
+            any(async |State(s): Ctx, r: Request| close(&s, &s.rollbacks, r).await),
         )
         .fallback(any(task))
         .with_state(shared)
@@ -106,25 +113,32 @@ async fn metrics(State(shared): Ctx) -> Response {
     }
 }
 
-/// The payload, or the answer to an unreadable one.
-async fn payload(request: Request<Body>) -> Result<Payload, Response> {
-    let refuse = |text: String| (StatusCode::BAD_REQUEST, text).into_response();
-    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let body = body.map_err(|error| refuse(format!("failed to read the body: {error}")))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| refuse(format!("failed to decode the body: {error}")))
+impl Shared {
+    /// The payload, or the answer to one that is unreadable or of a namespace that is not served.
+    async fn payload(&self, request: Request<Body>) -> Result<Payload, Response> {
+        let refuse = |text: String| (StatusCode::BAD_REQUEST, text).into_response();
+        let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+        let body = body.map_err(|error| refuse(format!("failed to read the body: {error}")))?;
+        let payload: Payload = serde_json::from_slice(&body)
+            .map_err(|error| refuse(format!("failed to decode the body: {error}")))?;
+        let namespace = self.settings.namespace.as_ref();
+        if namespace.is_some_and(|wanted| !wanted.is_match(&payload.namespace)) {
+            return Err((StatusCode::FORBIDDEN, "Forbidden").into_response());
+        }
+        Ok(payload)
+    }
 }
 
-async fn check(gates: &Gates, request: Request) -> Response {
-    match payload(request).await {
+async fn check(shared: &Shared, gates: &Gates, request: Request) -> Response {
+    match shared.payload(request).await {
         Err(refusal) => refusal,
         Ok(payload) if gates.is_open(&payload.canary()) => "Approved".into_response(),
         Ok(_) => (StatusCode::FORBIDDEN, "Forbidden").into_response(),
     }
 }
 
-async fn open(gates: &Gates, request: Request) -> Response {
-    match payload(request).await {
+async fn open(shared: &Shared, gates: &Gates, request: Request) -> Response {
+    match shared.payload(request).await {
         Err(refusal) => refusal,
         Ok(payload) => {
             let key = payload.canary();
@@ -138,8 +152,8 @@ async fn open(gates: &Gates, request: Request) -> Response {
     }
 }
 
-async fn close(gates: &Gates, request: Request) -> Response {
-    match payload(request).await {
+async fn close(shared: &Shared, gates: &Gates, request: Request) -> Response {
+    match shared.payload(request).await {
         Err(refusal) => refusal,
         Ok(payload) => {
             gates.close(&payload.canary());
@@ -150,76 +164,71 @@ async fn close(gates: &Gates, request: Request) -> Response {
 }
 
 async fn task(State(shared): Ctx, request: Request) -> Response {
-    let payload = match payload(request).await {
+    let payload = match shared.payload(request).await {
         Ok(payload) => payload,
         Err(refusal) => return refusal,
     };
-    if shared
-        .settings
-        .namespace
-        .as_ref()
-        .is_some_and(|wanted| !wanted.is_match(&payload.namespace))
-    {
-        return (StatusCode::FORBIDDEN, "Forbidden").into_response();
-    }
     let canary = payload.canary();
-    match payload.task(shared.settings.is_shell_allowed) {
-        Ok(Task::Bash {
-            line,
-            is_output_returned,
-        }) => bash(&shared, canary, line, is_output_returned).await,
+    let read = match payload.task(shared.settings.is_shell_allowed) {
+        Ok(task) => task.prepared().await,
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok(task) if task.is_awaited => awaited(&shared, canary, task).await,
         Ok(task) => match shared.queue.start(&canary, task) {
             Queued::Started | Queued::Running => StatusCode::ACCEPTED.into_response(),
-            Queued::Full => {
-                (StatusCode::TOO_MANY_REQUESTS, "too many tasks run already").into_response()
-            }
+            Queued::Full => full(),
         },
         Err(error) => {
             warn!(canary, %error, "Task refused.");
             let status = match error {
-                TaskError::NoShell { .. } => StatusCode::FORBIDDEN,
+                TaskError::NoShell { .. } | TaskError::Off { .. } => StatusCode::FORBIDDEN,
+                TaskError::Concord(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 TaskError::NoMetadata
                 | TaskError::NoCommand
                 | TaskError::TooLong
                 | TaskError::Command(_)
-                | TaskError::Unserved { .. } => StatusCode::BAD_REQUEST,
+                | TaskError::Call(_)
+                | TaskError::Ngrinder(_)
+                | TaskError::Unknown { .. } => StatusCode::BAD_REQUEST,
             };
             (status, error.to_string()).into_response()
         }
     }
 }
 
-/// Runs bash to its end, even if the caller goes away.
-async fn bash(
-    shared: &Arc<Shared>,
-    canary: String,
-    line: String,
-    is_output_returned: bool,
-) -> Response {
-    let (limit, metrics) = (shared.settings.timeout, Arc::clone(&shared.metrics));
+fn full() -> Response {
+    (StatusCode::TOO_MANY_REQUESTS, "too many tasks run already").into_response()
+}
+
+/// Runs a task to its end, even if the caller goes away, and answers how it ended.
+async fn awaited(shared: &Arc<Shared>, canary: String, task: Task) -> Response {
+    let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
+        return full();
+    };
+    let runner = Arc::clone(&shared.runner);
+    let (line, is_output_returned) = (task.line.clone(), task.is_output_returned);
+    let is_command = match task.job {
+        Job::Concord(_) => false,
+        Job::Load(_) | Job::Calls(_) | Job::Probe(_) | Job::Program { .. } | Job::Ngrinder(_) => {
+            true
+        }
+    };
     let running = tokio::spawn(async move {
-        let ended = timeout(limit, shell::run("bash", &line)).await;
-        let ended = ended.unwrap_or_else(|_| shell::Ended {
-            output: String::new(),
-            failure: Some("stopped at the time limit".to_owned()),
-        });
-        metrics.ended(
-            "bash",
-            if ended.failure.is_none() {
-                "ok"
-            } else {
-                "failed"
-            },
-        );
-        (line, ended)
+        let ended = runner.run(&canary, task).await;
+        drop(place);
+        ended
     });
-    let Ok((line, ended)) = running.await else {
+    let Ok(ended) = running.await else {
         return (StatusCode::INTERNAL_SERVER_ERROR, "the task broke off").into_response();
     };
     match ended.failure {
         Some(failure) => {
-            warn!(canary, failure, "Command failed.");
-            let text = format!("command {line} failed: {}: {failure}", ended.output);
+            let text = if is_command {
+                format!("command {line} failed: {}: {failure}", ended.output)
+            } else {
+                failure
+            };
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
         None if is_output_returned => ended.output.into_response(),

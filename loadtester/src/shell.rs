@@ -1,63 +1,57 @@
-//! Starts a shell for a task, only where the settings allow it.
+//! Starts a program for a task, only where the settings allow it.
 //!
-//! Output is kept up to a limit; the program is killed when its task ends.
+//! Output and errors come through one pipe, in the order in which they were written, and are
+//! kept up to a limit. The program is killed when its task ends.
 
+use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe;
 use tokio::process::Command;
+
+use crate::task::Ended;
 
 /// Output kept of one program.
 const OUTPUT_BYTES_MAX: usize = 256 << 10;
 
-/// How a program ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// Output and errors, as they came apart.
-    pub(crate) output: String,
-    /// Why it counts as failed, in the words of Go's `exec`.
-    pub(crate) failure: Option<String>,
+/// Runs a program to its end; failures are in the words of Go's `exec`. Dropping the future
+/// kills it.
+pub(crate) async fn run(program: &str, arguments: &[String]) -> Ended {
+    run_piped(program, arguments)
+        .await
+        .unwrap_or_else(|error| Ended {
+            output: String::new(),
+            failure: Some(format!("exec: {program:?}: {error}")),
+        })
 }
 
-/// Runs `shell -c line` to its end. Dropping the future kills it.
-pub(crate) async fn run(shell: &str, line: &str) -> Ended {
-    let started = Command::new(shell)
-        .args(["-c", line])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) => {
-            return Ended {
-                output: String::new(),
-                failure: Some(error.to_string()),
-            };
-        }
+async fn run_piped(program: &str, arguments: &[String]) -> std::io::Result<Ended> {
+    let (reader, writer) = std::io::pipe()?;
+    let reader = pipe::Receiver::from_owned_fd(OwnedFd::from(reader))?;
+    let mut child = {
+        // Dropped at the end of this block: the pipe must have no writers but the child's.
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .kill_on_drop(true);
+        command.spawn()?
     };
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (out, err, status) = tokio::join!(read(out), read(err), child.wait());
-    let failure = match status {
-        Ok(status) if status.success() => None,
-        Ok(status) => Some(match status.code() {
-            Some(code) => format!("exit status {code}"),
-            None => "killed by a signal".to_owned(),
-        }),
-        Err(error) => Some(error.to_string()),
+    let (output, status) = tokio::join!(read(reader), child.wait());
+    let status = status?;
+    let failure = match status.code() {
+        _ if status.success() => None,
+        Some(code) => Some(format!("exit status {code}")),
+        None => Some("killed by a signal".to_owned()),
     };
-    Ended {
-        output: format!("{out}{err}"),
-        failure,
-    }
+    Ok(Ended { output, failure })
 }
 
 /// Reads to the end, keeps the beginning.
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let Some(mut stream) = stream else {
-        return String::new();
-    };
+async fn read(mut stream: impl AsyncRead + Unpin) -> String {
     let mut kept = Vec::new();
     let mut buffer = vec![0; 8 << 10];
     while let Ok(count) = stream.read(&mut buffer).await {

@@ -1,24 +1,29 @@
-//! What a task request asks for, and the tasks that run.
+//! What a task request asks for. Pure but for one look at whether a file is there.
 //!
-//! A task that already runs for the same canary is not started again. Reading a request is
-//! pure; `Queue` runs what came of it.
+//! `task/queue.rs` keeps the tasks that run, `task/run.rs` carries them out.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod concord;
+mod ngrinder;
+mod queue;
+mod run;
+mod web;
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-use tracing::{error, info};
 
-use crate::command::{self, CommandError, LINE_BYTES_MAX};
-use crate::load::{self, Plan};
-use crate::metrics::{Metrics, RequestLabels};
-use crate::shell;
+use crate::command::{self, CommandError, LINE_BYTES_MAX, Work};
+use crate::grpc::{Call, CallError};
+use crate::load::Plan;
 
-/// Tasks that run at one time.
-const RUNNING_MAX: usize = 64;
+pub(crate) use queue::{Queue, Queued};
+pub(crate) use run::{Ended, Runner};
+
+use concord::Concord;
+use ngrinder::Ngrinder;
+
+/// The types that are known, in the words of an answer.
+const KINDS: &str = "cmd, bash, helm, helmv3, kubectl, concord or ngrinder";
 
 /// A webhook's body, as Flagger sends it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,23 +36,38 @@ pub(crate) struct Payload {
 
 /// A task to run.
 #[derive(Debug)]
-pub(crate) enum Task {
-    /// Load from our own generator, in the background.
-    Load {
-        line: String,
-        plan: Box<Plan>,
-        is_output_logged: bool,
+pub(crate) struct Task {
+    /// `metadata.type`.
+    pub(crate) kind: String,
+    /// The command, or what is told in its place.
+    pub(crate) line: String,
+    pub(crate) job: Job,
+    /// The caller waits for the end, and learns of it.
+    pub(crate) is_awaited: bool,
+    /// Log the output of what went well (`logCmdOutput`).
+    pub(crate) is_output_logged: bool,
+    /// Answer with the output (`returnCmdOutput`).
+    pub(crate) is_output_returned: bool,
+}
+
+/// What a task does.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// Load from our own generator.
+    Load(Box<Plan>),
+    /// gRPC calls from our own generator; the server is asked for the method first.
+    Calls(Box<Call>),
+    /// One question about a server's health.
+    Probe(Box<command::Probe>),
+    /// A program of the image, with its arguments.
+    Program {
+        program: &'static str,
+        arguments: Vec<String>,
     },
-    /// A shell command in the background.
-    Shell {
-        line: String,
-        is_output_logged: bool,
-    },
-    /// A bash command whose end the caller waits for.
-    Bash {
-        line: String,
-        is_output_returned: bool,
-    },
+    /// A process of a Concord server.
+    Concord(Box<Concord>),
+    /// A test of an nGrinder server.
+    Ngrinder(Box<Ngrinder>),
 }
 
 /// Why a request is no task.
@@ -61,15 +81,23 @@ pub(crate) enum TaskError {
     TooLong,
     #[error("{0}")]
     Command(#[from] CommandError),
+    #[error("failed to read \"ghz\": {0}")]
+    Call(#[from] CallError),
     #[error(
-        "metadata.type {kind:?} with this metadata.cmd needs a shell, which is off: use a plain `hey` or `wrk` \
-         command, or start the load tester with --allow-shell"
+        "metadata.type {kind:?} with this metadata.cmd needs a shell, which is off: use a plain `hey`, `wrk`, `ghz` or \
+         `grpc_health_probe` command, or start the load tester with --allow-shell"
     )]
     NoShell { kind: String },
     #[error(
-        "metadata.type {kind:?} is not served here: use \"cmd\" or \"bash\", or run Flagger's load tester image for it"
+        "metadata.type {kind:?} {does}, which is off: start the load tester with --allow-shell, in an image that has what it needs"
     )]
-    Unserved { kind: String },
+    Off { kind: String, does: &'static str },
+    #[error("{0}")]
+    Concord(concord::Unusable),
+    #[error("{0}")]
+    Ngrinder(ngrinder::Unusable),
+    #[error("unknown task type {kind:?}: use {KINDS}")]
+    Unknown { kind: String },
 }
 
 impl Payload {
@@ -86,189 +114,101 @@ impl Payload {
             .filter(|metadata| !metadata.is_empty());
         let metadata = metadata.ok_or(TaskError::NoMetadata)?;
         let kind = metadata.get("type").map_or("cmd", String::as_str);
-        let is_set = |key: &str| {
-            metadata.get(key).is_some_and(|value| {
-                ["1", "t", "T", "true", "TRUE", "True"].contains(&value.as_str())
-            })
+        let line = || {
+            let line = metadata.get("cmd").ok_or(TaskError::NoCommand)?;
+            if line.len() > LINE_BYTES_MAX {
+                return Err(TaskError::TooLong);
+            }
+            Ok(line.clone())
         };
-        if !["cmd", "bash"].contains(&kind) {
-            return Err(TaskError::Unserved {
-                kind: kind.to_owned(),
-            });
-        }
-        let line = metadata.get("cmd").ok_or(TaskError::NoCommand)?.clone();
-        if line.len() > LINE_BYTES_MAX {
-            return Err(TaskError::TooLong);
-        }
-        let is_output_logged = is_set("logCmdOutput");
-        if kind == "cmd"
-            && let Some(plan) = command::parse(&line)?
-        {
-            return Ok(Task::Load {
-                line,
-                plan: Box::new(plan),
-                is_output_logged,
-            });
-        }
-        if !is_shell_allowed {
-            return Err(TaskError::NoShell {
-                kind: kind.to_owned(),
-            });
-        }
-        Ok(match kind {
-            "bash" => Task::Bash {
-                line,
-                is_output_returned: is_set("returnCmdOutput"),
-            },
-            _ => Task::Shell {
-                line,
-                is_output_logged,
-            },
+        let does = |does| TaskError::Off {
+            kind: kind.to_owned(),
+            does,
+        };
+        let (line, job) = match kind {
+            "cmd" | "bash" => {
+                let line = line()?;
+                let job = shell_job(kind, &line, is_shell_allowed)?;
+                (line, job)
+            }
+            "helm" | "helmv3" | "kubectl" => {
+                let line = line()?;
+                if !is_shell_allowed {
+                    return Err(does("runs a program"));
+                }
+                let arguments = line.split_whitespace().map(str::to_owned).collect();
+                let program = if kind == "kubectl" { "kubectl" } else { "helm" };
+                (line, Job::Program { program, arguments })
+            }
+            "concord" => {
+                if !is_shell_allowed {
+                    return Err(does(
+                        "sends the file that apiKeyPath names to metadata.server",
+                    ));
+                }
+                let concord = Concord::read(metadata).map_err(TaskError::Concord)?;
+                (concord.told(), Job::Concord(Box::new(concord)))
+            }
+            "ngrinder" => {
+                let ngrinder = Ngrinder::read(metadata).map_err(TaskError::Ngrinder)?;
+                (ngrinder.told(), Job::Ngrinder(Box::new(ngrinder)))
+            }
+            kind => {
+                return Err(TaskError::Unknown {
+                    kind: kind.to_owned(),
+                });
+            }
+        };
+        let is_set = |key| metadata.get(key).is_some_and(|value| is_true(value));
+        Ok(Task {
+            kind: kind.to_owned(),
+            line,
+            job,
+            is_awaited: !["cmd", "ngrinder"].contains(&kind),
+            is_output_logged: is_set("logCmdOutput"),
+            is_output_returned: is_set("returnCmdOutput"),
         })
     }
 }
 
-/// What became of a queued task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Queued {
-    Started,
-    /// It runs already; forgotten.
-    Running,
-    /// Too many tasks run.
-    Full,
+/// What Go's `strconv.ParseBool` takes for true.
+fn is_true(text: &str) -> bool {
+    ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
 }
 
-/// The tasks in the background. Dropping it ends them.
-#[derive(Debug)]
-pub(crate) struct Queue {
-    running: Arc<Mutex<BTreeSet<String>>>,
-    tasks: Mutex<JoinSet<()>>,
-    timeout: Duration,
-    metrics: Arc<Metrics>,
-}
-
-/// Marks a task as running until dropped.
-struct Running {
-    key: String,
-    running: Arc<Mutex<BTreeSet<String>>>,
-    metrics: Arc<Metrics>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
-        self.metrics.running.dec();
+/// A line of ours, or a program's if that may be started.
+fn shell_job(kind: &str, line: &str, is_shell_allowed: bool) -> Result<Job, TaskError> {
+    match command::parse(line) {
+        Ok(Some(Work::Load(plan))) => Ok(Job::Load(plan)),
+        Ok(Some(Work::Calls(call))) => Ok(Job::Calls(call)),
+        Ok(Some(Work::Probe(probe))) => Ok(Job::Probe(probe)),
+        // Where programs may run, the image may have the real one.
+        Ok(None) | Err(CommandError::Unserved { .. }) if is_shell_allowed => Ok(Job::Program {
+            program: if kind == "bash" { "bash" } else { "sh" },
+            arguments: vec!["-c".to_owned(), line.to_owned()],
+        }),
+        Ok(None) => Err(TaskError::NoShell {
+            kind: kind.to_owned(),
+        }),
+        Err(error) => Err(error.into()),
     }
 }
 
-impl Queue {
-    pub(crate) fn new(timeout: Duration, metrics: Arc<Metrics>) -> Self {
-        Self {
-            running: Arc::default(),
-            tasks: Mutex::default(),
-            timeout,
-            metrics,
-        }
-    }
-
-    /// Starts a task of a canary unless it runs already.
-    pub(crate) fn start(&self, canary: &str, task: Task) -> Queued {
-        let line = match &task {
-            Task::Load { line, .. } | Task::Shell { line, .. } | Task::Bash { line, .. } => line,
-        };
-        let key = format!("{canary} {line}");
-        {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            if running.contains(&key) {
-                return Queued::Running;
-            }
-            if running.len() >= RUNNING_MAX {
-                return Queued::Full;
-            }
-            running.insert(key.clone());
-        }
-        self.metrics.running.inc();
-        let (running, metrics) = (Arc::clone(&self.running), Arc::clone(&self.metrics));
-        let mark = Running {
-            key,
-            running,
-            metrics: Arc::clone(&metrics),
-        };
-        let (canary, limit) = (canary.to_owned(), self.timeout);
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Ended ones are let go here, so that the set stays small.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move {
-            run(&canary, task, limit, &metrics).await;
-            drop(mark);
-        });
-        Queued::Started
-    }
-}
-
-async fn run(canary: &str, task: Task, limit: Duration, metrics: &Arc<Metrics>) {
-    let kind = match &task {
-        Task::Load { .. } => "load",
-        Task::Shell { .. } => "cmd",
-        Task::Bash { .. } => "bash",
-    };
-    let outcome = match timeout(limit, run_to_end(canary, task, metrics)).await {
-        Ok(true) => "ok",
-        Ok(false) => "failed",
-        Err(_) => {
-            error!(canary, kind, "Task stopped at the time limit.");
-            "timeout"
-        }
-    };
-    metrics.ended(kind, outcome);
-}
-
-/// Whether it went well.
-async fn run_to_end(canary: &str, task: Task, metrics: &Arc<Metrics>) -> bool {
-    match task {
-        Task::Load {
-            line,
-            plan,
-            is_output_logged,
-        } => {
-            let requests = metrics.requests.clone();
-            let counted = move |answer: &load::Answer<'_>| {
-                let code = match answer.outcome {
-                    Ok(status) => status.as_str().to_owned(),
-                    Err(fault) => format!("{fault:?}").to_lowercase(),
-                };
-                requests.get_or_create(&RequestLabels { code }).inc();
-            };
-            match load::run(*plan, counted).await {
-                Ok(summary) => {
-                    let (sent, failed) = (summary.requests(), summary.failed());
-                    info!(canary, line, sent, failed, "Load ended.");
-                    if is_output_logged {
-                        info!(canary, output = %summary, "Output of the load.");
-                    }
-                    true
-                }
-                Err(error) => {
-                    error!(canary, line, %error, "Load not generated.");
-                    false
-                }
-            }
-        }
-        Task::Shell {
-            line,
-            is_output_logged,
-        } => {
-            let ended = shell::run("sh", &line).await;
-            match &ended.failure {
-                Some(failure) => error!(canary, failure, output = ended.output, "Command failed."),
-                None if is_output_logged => info!(canary, output = ended.output, "Command ended."),
-                None => info!(canary, "Command ended."),
-            }
-            ended.failure.is_none()
-        }
-        Task::Bash { line, .. } => shell::run("bash", &line).await.failure.is_none(),
+impl Task {
+    /// Reads the files that a task names, where nothing else is needed: what is wrong with them
+    /// is then told at once.
+    pub(crate) async fn prepared(self) -> Result<Self, TaskError> {
+        Ok(match self.job {
+            Job::Calls(call) if call.is_local() => Self {
+                job: Job::Load(Box::new(call.plan().await?)),
+                ..self
+            },
+            Job::Calls(_)
+            | Job::Load(_)
+            | Job::Probe(_)
+            | Job::Program { .. }
+            | Job::Concord(_)
+            | Job::Ngrinder(_) => self,
+        })
     }
 }

@@ -1,7 +1,42 @@
 //! Command lines and what becomes of them.
 
 use super::*;
+use crate::grpc::Source;
 use crate::load::Limit;
+
+/// What a line becomes, in one line.
+fn told(work: &Work) -> String {
+    match work {
+        Work::Load(plan) => word(plan),
+        Work::Calls(call) => {
+            let source = match &call.source {
+                Source::Reflection(headers) => format!("reflection{}", headers.len()),
+                Source::Proto { path, imports } => format!("{} {imports:?}", path.display()),
+                Source::Protoset(path) => format!("set {}", path.display()),
+                Source::Health => "health".to_owned(),
+            };
+            let connect = call.plan.connect_to.as_ref().map(ToString::to_string);
+            format!(
+                "{}/{} {source} {:?} x{} {:?} {connect:?} {:?} {:?}; {}",
+                call.service,
+                call.method,
+                call.data,
+                call.connections,
+                call.plan.trust,
+                call.plan.cutoff,
+                call.roots,
+                word(&call.plan)
+            )
+        }
+        Work::Probe(probe) => {
+            let plan = &probe.plan;
+            format!(
+                "{} {:?} {:?} {:?} {:?}",
+                plan.url, probe.service, plan.trust, plan.timeout, probe.headers
+            )
+        }
+    }
+}
 
 /// A plan in one line.
 fn word(plan: &Plan) -> String {
@@ -48,7 +83,7 @@ fn word(plan: &Plan) -> String {
 
 fn check(line: &str, wanted: &str) {
     let got = match parse(line) {
-        Ok(Some(plan)) => word(&plan),
+        Ok(Some(work)) => told(&work),
         Ok(None) => "shell".to_owned(),
         Err(error) => error.to_string(),
     };
@@ -145,6 +180,120 @@ fn wrk_lines() {
     check(
         "wrk -x 1 http://a/",
         r#"failed to read "wrk": flag "-x" is not known"#,
+    );
+}
+
+#[test]
+fn ghz_lines() {
+    // Flagger's documentation has the first two.
+    check(
+        "ghz -z 1m -q 10 -c 2 --insecure podinfo.test:9898",
+        r#"grpc.health.v1.Health/Check health "" x1 Any None None None; GET http://podinfo.test:9898/ 60s c2 qSome(10.0) tSome(20s) [] "" keep+h2"#,
+    );
+    check(
+        "ghz --insecure --proto=/tmp/ghz/health.proto --call=grpc.health.v1.Health/Check podinfo.test:9898",
+        r#"grpc.health.v1.Health/Check health "" x1 Any None None None; GET http://podinfo.test:9898/ 200x c50 qNone tSome(20s) [] "" keep+h2"#,
+    );
+    check(
+        r#"ghz app --proto a/b.proto -i x,y --call pkg.Svc.Do -d '{"a":1}' -m '{"X-A":"1","t-bin":"hi"}' -n30 --connections=2 -r 5 -x 10s -t 3 --cname n --cacert ca.pem -O json --name=z"#,
+        r#"pkg.Svc/Do a/b.proto ["x", "y"] "{\"a\":1}" x2 Checked { roots: None, name: Some("n") } None Some(10s) Some("ca.pem"); GET https://app:443/ 30x c50 qSome(5.0) tSome(3s) [t-bin=aGk, x-a=1] "" keep+h2"#,
+    );
+    check(
+        "ghz -insecure -protoset x.set -call p.S/M --authority a.test --no-count-errors --async --rps 7 dns:///h:1 -z 0",
+        r#"p.S/M set x.set "" x1 Any Some("http://h:1/") None None; GET http://a.test/ 200x c1000 qSome(7.0) tSome(20s) [] "" keep+h2"#,
+    );
+    check(
+        r#"ghz --skipTLS --call p.S/M -m '{"a":"b"}' --disable-template-data -d '{"a":"{{b}}"}' [::1]:1"#,
+        r#"p.S/M reflection1 "{\"a\":\"{{b}}\"}" x1 Any None None None; GET https://[::1]:1/ 200x c50 qNone tSome(20s) [a=b] "" keep+h2"#,
+    );
+}
+
+#[test]
+fn ghz_refusals() {
+    check(
+        "ghz --insecure",
+        r#"failed to read "ghz": the host and port are missing"#,
+    );
+    for (flags, why) in [
+        ("--nope 1", r#"flag "--nope" is not known"#),
+        ("-Z 1", r#"flag "--Z" is not known"#),
+        ("-c 0", r#"Some("0") is no value of flag "--concurrency""#),
+        ("-z 1y", r#"Some("1y") is no value of flag "--duration""#),
+        ("-m x", r#"Some("x") is no value of flag "--metadata""#),
+        (
+            "--insecure=x",
+            r#"Some("x") is no value of flag "--insecure""#,
+        ),
+        (
+            "--call Check",
+            r#"Some("Check") is no value of flag "--call""#,
+        ),
+        (
+            "--call a/b?c/d",
+            r#"Some("a/b?c/d") is no value of flag "--call""#,
+        ),
+        (
+            "--connections 3 -c 2",
+            r#"Some("3") is no value of flag "--connections""#,
+        ),
+        ("-c 1001", "failed to use concurrency 1001: give 1 to 1000"),
+        (
+            "--config x",
+            r#"flag "--config" is not served by the built-in generator: write its settings as flags"#,
+        ),
+        (
+            "-D x",
+            r#"flag "--data-file" is not served by the built-in generator: give the message as JSON with -d"#,
+        ),
+        (
+            "-d @",
+            r#"flag "--data" is not served by the built-in generator: give the message itself, not "@""#,
+        ),
+        (
+            "-d '{\"a\":\"{{.UUID}}\"}'",
+            r#"flag "--data" is not served by the built-in generator: templates are not filled in: give plain JSON, or --disable-template-data"#,
+        ),
+        (
+            "--load-schedule=step",
+            r#"flag "--load-schedule" is not served by the built-in generator: the load is even: use "const""#,
+        ),
+        (
+            "--async",
+            r#"flag "--async" is not served by the built-in generator: say how many calls a second: --rps"#,
+        ),
+    ] {
+        check(
+            &format!("ghz {flags} --insecure a:1"),
+            &format!(r#"failed to read "ghz": {why}"#),
+        );
+    }
+    check(
+        "ghz http://a:1/",
+        r#"failed to read "ghz": Some("http://a:1/") is no value of flag "host""#,
+    );
+}
+
+#[test]
+fn health_probe_lines() {
+    check(
+        "grpc_health_probe -connect-timeout=1s -addr=podinfo-canary:9999",
+        r#"http://podinfo-canary:9999/ "" Any Some(2s) {}"#,
+    );
+    check(
+        "grpc_health_probe --addr a:1 -service p.S -tls -tls-server-name n -rpc-timeout 3s -rpc-header 'a: b'",
+        r#"https://a:1/ "p.S" Checked { roots: None, name: Some("n") } Some(4s) {"a": "b"}"#,
+    );
+    check(
+        "grpc_health_probe -tls=false",
+        r#"failed to read "grpc_health_probe": the host and port are missing"#,
+    );
+    check(
+        "grpc_health_probe -addr a:1 -alts",
+        r#"failed to read "grpc_health_probe": flag "-alts" is not served by the built-in generator: leave it out, or use --allow-shell and type bash"#,
+    );
+    check(
+        "grpc_health_probe a:1 x",
+        r#"failed to read "grpc_health_probe": flag "a:1" is not known"#,
     );
 }
 

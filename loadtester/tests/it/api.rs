@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{Target, post, until};
 
 /// A running load tester's URL, and what stops it.
-async fn start(
+pub(crate) async fn start(
     settings: Settings,
 ) -> (
     String,
@@ -28,7 +28,7 @@ async fn start(
 }
 
 /// Posts in order and compares code and body.
-async fn check(url: &str, table: &[(&str, &str, u16, &str)]) {
+pub(crate) async fn check(url: &str, table: &[(&str, &str, u16, &str)]) {
     for (path, body, status, text) in table {
         assert_eq!(
             post(&format!("{url}{path}"), body).await,
@@ -94,13 +94,14 @@ async fn refused_tasks() {
     .await;
     let shell_is_off = |kind: &str| {
         format!(
-            "metadata.type {kind:?} with this metadata.cmd needs a shell, which is off: use a plain `hey` or `wrk` \
-             command, or start the load tester with --allow-shell"
+            "metadata.type {kind:?} with this metadata.cmd needs a shell, which is off: use a plain `hey`, `wrk`, `ghz` or \
+             `grpc_health_probe` command, or start the load tester with --allow-shell"
         )
     };
-    let unserved = |kind: &str| {
+    let off = |kind: &str, does: &str| {
         format!(
-            "metadata.type {kind:?} is not served here: use \"cmd\" or \"bash\", or run Flagger's load tester image for it"
+            "metadata.type {kind:?} {does}, which is off: start the load tester with --allow-shell, in an image that has \
+             what it needs"
         )
     };
     let of = |metadata: &str| format!(r#"{{"name":"p","namespace":"test","metadata":{metadata}}}"#);
@@ -149,21 +150,37 @@ async fn refused_tasks() {
             (
                 "/",
                 &of(r#"{"type":"helm","cmd":"test"}"#),
-                400,
-                &unserved("helm"),
+                403,
+                &off("helm", "runs a program"),
             ),
             (
                 "/",
                 &of(r#"{"type":"kubectl","cmd":"get pods"}"#),
-                400,
-                &unserved("kubectl"),
+                403,
+                &off("kubectl", "runs a program"),
             ),
-            ("/", &of(r#"{"type":"concord"}"#), 400, &unserved("concord")),
+            (
+                "/",
+                &of(r#"{"type":"concord"}"#),
+                403,
+                &off(
+                    "concord",
+                    "sends the file that apiKeyPath names to metadata.server",
+                ),
+            ),
+            (
+                "/",
+                &of(r#"{"type":"ngrinder","server":"http://n"}"#),
+                400,
+                "server, clone, username and passwd are required metadata",
+            ),
+            ("/gate/open", foreign, 403, "Forbidden"),
+            ("/rollback/check", foreign, 403, "Forbidden"),
             (
                 "/",
                 &of(r#"{"type":"odd","cmd":"x"}"#),
                 400,
-                &unserved("odd"),
+                r#"unknown task type "odd": use cmd, bash, helm, helmv3, kubectl, concord or ngrinder"#,
             ),
         ],
     )
@@ -194,9 +211,9 @@ async fn shell_tasks_where_allowed() {
             ),
             (
                 "/",
-                &of(r#"{"type":"bash","cmd":"echo no; exit 3"}"#),
+                &of(r#"{"type":"bash","cmd":"echo no >&2; echo yes; exit 3"}"#),
                 500,
-                "command echo no; exit 3 failed: no\n: exit status 3",
+                "command echo no >&2; echo yes; exit 3 failed: no\nyes\n: exit status 3",
             ),
             (
                 "/",

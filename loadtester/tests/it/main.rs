@@ -9,5 +9,6 @@
 )]
 
 mod api;
+mod grpc;
 mod load;
 mod support;

@@ -1,0 +1,83 @@
+//! The flags of grpc_health_probe (grpc-ecosystem, 0.4) and the one question they mean.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use super::{CommandError, hey};
+use crate::grpc::health::Probe;
+use crate::load::{Limit, Plan, Trust};
+use crate::settings::parse_duration;
+
+const PROGRAM: &str = "grpc_health_probe";
+/// Flags without a value.
+const SWITCHES: [&str; 6] = ["tls", "tls-no-verify", "gzip", "verbose", "alts", "spiffe"];
+
+pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
+    let (mut address, mut service, mut headers) = (None, String::new(), HeaderMap::new());
+    let (mut connect, mut answer) = (Duration::from_secs(1), Duration::from_secs(1));
+    let (mut is_tls, mut is_unchecked, mut name) = (false, false, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let flag = word.strip_prefix('-').unwrap_or_default();
+        let flag = flag.strip_prefix('-').unwrap_or(flag);
+        let (flag, value) = match flag.split_once('=') {
+            Some((flag, value)) => (flag, Some(value)),
+            None if SWITCHES.contains(&flag) => (flag, Some("true")),
+            None => (flag, None),
+        };
+        let value = value.or_else(|| words.next().map(String::as_str));
+        let wrong = || CommandError::Value {
+            program: PROGRAM,
+            flag: format!("-{flag}"),
+            value: value.map(str::to_owned),
+        };
+        let text = value.ok_or_else(wrong)?;
+        let time = || parse_duration(text).filter(|time| !time.is_zero());
+        match flag {
+            "addr" => address = Some(text),
+            "service" => service = text.to_owned(),
+            "connect-timeout" => connect = time().ok_or_else(wrong)?,
+            "rpc-timeout" => answer = time().ok_or_else(wrong)?,
+            "tls" => is_tls = hey::is_on(Some(text)).ok_or_else(wrong)?,
+            "tls-no-verify" => is_unchecked = hey::is_on(Some(text)).ok_or_else(wrong)?,
+            "tls-server-name" => name = Some(text.to_owned()),
+            "rpc-header" => headers.extend([hey::header_of(text).ok_or_else(wrong)?]),
+            // Both change nothing that is asked.
+            "verbose" | "user-agent" => {}
+            "gzip" | "alts" | "spiffe" | "tls-ca-cert" | "tls-client-cert" | "tls-client-key" => {
+                return Err(CommandError::Unserved {
+                    program: PROGRAM,
+                    flag: format!("-{flag}"),
+                    cure: "leave it out, or use --allow-shell and type bash",
+                });
+            }
+            _ => {
+                return Err(CommandError::Flag {
+                    program: PROGRAM,
+                    flag: word.clone(),
+                });
+            }
+        }
+    }
+    let address = address.ok_or(CommandError::NoHost { program: PROGRAM })?;
+    let scheme = if is_tls { "https" } else { "http" };
+    let url = format!("{scheme}://{address}/").parse();
+    let url = url.map_err(|_| CommandError::Value {
+        program: PROGRAM,
+        flag: "-addr".to_owned(),
+        value: Some(address.to_owned()),
+    })?;
+    let mut plan = Plan::new(url, Limit::Requests(1));
+    plan.connect_timeout = Some(connect);
+    plan.timeout = Some(connect.saturating_add(answer));
+    if is_tls && !is_unchecked {
+        plan.trust = Trust::Checked { roots: None, name };
+    }
+    Ok(Probe {
+        plan,
+        headers,
+        service,
+        connect_timeout: connect,
+    })
+}

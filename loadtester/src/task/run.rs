@@ -1,0 +1,136 @@
+//! Carries a task out, within its time, and tells the log and the metrics how it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use super::{Job, Task, web};
+use crate::load::{self, Plan};
+use crate::metrics::{Metrics, RequestLabels};
+use crate::shell;
+
+/// Time past the end in which a task may tidy up after itself.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How a task ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// What it printed.
+    pub(crate) output: String,
+    /// Why it counts as failed.
+    pub(crate) failure: Option<String>,
+}
+
+impl Ended {
+    fn failed(why: impl ToString) -> Self {
+        Self {
+            output: String::new(),
+            failure: Some(why.to_string()),
+        }
+    }
+}
+
+/// Runs tasks.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    limit: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// Counts a task as running until dropped.
+struct Counted<'m>(&'m Metrics);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.running.dec();
+    }
+}
+
+impl Runner {
+    pub(crate) const fn new(limit: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { limit, metrics }
+    }
+
+    /// Runs a task to its end, or to the end of its time.
+    pub(crate) async fn run(&self, canary: &str, task: Task) -> Ended {
+        self.metrics.running.inc();
+        let _counted = Counted(&self.metrics);
+        let kind = match &task.job {
+            Job::Load(_) | Job::Calls(_) => "load",
+            Job::Probe(_) => "probe",
+            Job::Program { .. } | Job::Concord(_) | Job::Ngrinder(_) => task.kind.as_str(),
+        };
+        // Tasks of other servers are ended there too, after their time.
+        let limit = match &task.job {
+            Job::Concord(_) | Job::Ngrinder(_) => self.limit.saturating_add(GRACE),
+            Job::Load(_) | Job::Calls(_) | Job::Probe(_) | Job::Program { .. } => self.limit,
+        };
+        info!(canary, kind, line = task.line, "Task started.");
+        let (outcome, ended) = match timeout(limit, self.carry_out(task.job)).await {
+            Ok(ended) if ended.failure.is_none() => ("ok", ended),
+            Ok(ended) => ("failed", ended),
+            Err(_) => ("timeout", Ended::failed("stopped at the time limit")),
+        };
+        self.metrics.ended(kind, outcome);
+        let (line, output) = (&task.line, &ended.output);
+        match &ended.failure {
+            Some(failure) => error!(canary, kind, line, failure, output, "Task failed."),
+            None if task.is_output_logged || task.is_awaited => {
+                info!(canary, kind, line, output, "Task ended.");
+            }
+            None => info!(canary, kind, line, "Task ended."),
+        }
+        ended
+    }
+
+    async fn carry_out(&self, job: Job) -> Ended {
+        match job {
+            Job::Load(plan) => self.load(*plan).await,
+            Job::Calls(call) => match call.plan().await {
+                Ok(plan) => self.load(plan).await,
+                Err(error) => Ended::failed(error),
+            },
+            Job::Probe(probe) => match probe.ask().await {
+                Ok((output, code)) => Ended {
+                    output: format!("{output}\n"),
+                    failure: code.map(|code| format!("exit status {code}")),
+                },
+                Err(error) => Ended::failed(error),
+            },
+            Job::Program { program, arguments } => shell::run(program, &arguments).await,
+            Job::Concord(concord) => match web::client() {
+                Ok(client) => ended(concord.run(&client, self.limit).await),
+                Err(error) => Ended::failed(error),
+            },
+            Job::Ngrinder(ngrinder) => match web::client() {
+                Ok(client) => ended(ngrinder.run(&client, self.limit).await),
+                Err(error) => Ended::failed(error),
+            },
+        }
+    }
+
+    /// Whatever the target answers, load that was sent went well.
+    async fn load(&self, plan: Plan) -> Ended {
+        let requests = self.metrics.requests.clone();
+        let counted = move |answer: &load::Answer<'_>| {
+            let code = match answer.outcome {
+                Ok(status) => status.as_str().to_owned(),
+                Err(fault) => fault.word(),
+            };
+            requests.get_or_create(&RequestLabels { code }).inc();
+        };
+        match load::run(plan, counted).await {
+            Ok(summary) => Ended {
+                output: summary.to_string(),
+                failure: None,
+            },
+            Err(error) => Ended::failed(error),
+        }
+    }
+}
+
+fn ended(result: Result<(), String>) -> Ended {
+    result.map_or_else(Ended::failed, |()| Ended::default())
+}
