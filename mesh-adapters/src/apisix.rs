@@ -91,6 +91,7 @@ impl Adapter for Apisix {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "APISIX")?;
+        refuse::sessions(route, "APISIX")?;
         refuse::matches(route, "APISIX")?;
         let (ours, reference) = pair(route).ok_or_else(|| {
             let cure = "name the ApisixRoute that leads to the apex Service";

@@ -113,6 +113,7 @@ impl Adapter for Contour {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Contour")?;
+        refuse::sessions(route, "Contour")?;
         let everyone = vec![json!({"prefix": route.path_prefix()})];
         let rules = if route.matches.is_empty() {
             let mut rules = vec![rule(route, everyone, route.split.canary)];

@@ -81,6 +81,16 @@ impl<'a> Cookie<'a> {
 
     /// The `Set-Cookie` header that sets it.
     pub(crate) fn set(&self) -> String {
+        self.header(self.max_age_s)
+    }
+
+    /// The `Set-Cookie` header that takes it back. A browser knows a cookie by its name, domain and path
+    /// (RFC 6265 5.3), so these are told again.
+    pub(crate) fn take_back(&self) -> String {
+        self.header(-1)
+    }
+
+    fn header(&self, max_age_s: i64) -> String {
         let SessionAffinity {
             cookie_name: _,
             primary_cookie_name: _,
@@ -92,7 +102,7 @@ impl<'a> Cookie<'a> {
             same_site,
             secure,
         } = self.affinity;
-        let mut text = format!("{}={}; Max-Age={}", self.name, self.value, self.max_age_s);
+        let mut text = format!("{}={}; Max-Age={max_age_s}", self.name, self.value);
         let with = |key: &str, value: &Option<String>| {
             let value = value.as_ref().filter(|value| !value.is_empty());
             value.map(|value| format!("{key}={value}"))
@@ -110,11 +120,6 @@ impl<'a> Cookie<'a> {
             text.push_str(&attribute);
         }
         text
-    }
-
-    /// The `Set-Cookie` header that takes it back.
-    pub(crate) fn take_back(&self) -> String {
-        format!("{}={}; Max-Age=-1", self.name, self.value)
     }
 }
 

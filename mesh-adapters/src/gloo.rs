@@ -136,6 +136,7 @@ impl Adapter for Gloo {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Gloo")?;
+        refuse::sessions(route, "Gloo")?;
         refuse::testers(route, "Gloo")?;
         let (primary, canary) = (route.primary(), route.canary());
         let mut rule = Map::new();

@@ -74,6 +74,7 @@ fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> 
         spec.insert("gateways".into(), gateways(route).into());
     }
     if is_tcp(route) {
+        refuse::sessions(route, "TCP on Istio")?;
         refuse::testers(route, "TCP on Istio")?;
         spec.insert("tcp".into(), tcp::routes(route).into());
     } else {

@@ -99,6 +99,7 @@ impl Adapter for Knative {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Knative")?;
+        refuse::sessions(route, "Knative")?;
         refuse::matches(route, "Knative")?;
         let refused =
             |cure| RenderError::unsupported("spec.targetRef.name", route.target.as_str(), cure);

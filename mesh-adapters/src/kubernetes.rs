@@ -20,6 +20,7 @@ impl Adapter for Kubernetes {
     }
 
     fn render(&self, route: &Route, _: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::sessions(route, "Provider kubernetes")?;
         refuse::testers(route, "Provider kubernetes")?;
         Ok(Vec::new())
     }

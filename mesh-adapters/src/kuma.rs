@@ -73,6 +73,7 @@ impl Adapter for Kuma {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Kuma")?;
+        refuse::sessions(route, "Kuma")?;
         refuse::matches(route, "Kuma")?;
         let reference = object(route, live);
         let there = live.at(&reference);

@@ -21,6 +21,20 @@ pub(crate) fn mirror(route: &Route, mesh: &str) -> Result<(), RenderError> {
     ))
 }
 
+/// A mesh that does not route by cookies: users would go to and fro between the versions.
+pub(crate) fn sessions(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    if route.session_affinity.is_none() {
+        return Ok(());
+    }
+    Err(RenderError::unsupported(
+        "spec.analysis.sessionAffinity",
+        "given",
+        format!(
+            "{mesh} cannot keep users where they are by cookies; remove it, or use istio, gatewayapi or sluice"
+        ),
+    ))
+}
+
 /// A mesh whose routes are not ordered by who asks: testers would be split like everybody else.
 pub(crate) fn testers(route: &Route, mesh: &str) -> Result<(), RenderError> {
     if route.testers.is_empty() {

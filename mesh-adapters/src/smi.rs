@@ -90,6 +90,7 @@ impl Adapter for Smi {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "SMI")?;
+        refuse::sessions(route, "SMI")?;
         refuse::matches(route, "SMI")?;
         let there = live.at(&self.object(route));
         let mut metadata = metadata::named(route, &route.apex, there);

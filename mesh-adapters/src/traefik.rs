@@ -46,6 +46,7 @@ impl Adapter for Traefik {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Traefik")?;
+        refuse::sessions(route, "Traefik")?;
         refuse::matches(route, "Traefik")?;
         let mut services = vec![service(route, &route.primary(), route.split.primary())];
         // A canary that rests has no endpoints, and Traefik complains of a listed Service without any.

@@ -110,6 +110,7 @@ impl Adapter for AppMesh {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "App Mesh")?;
+        refuse::sessions(route, "App Mesh")?;
         refuse::testers(route, "App Mesh")?;
         let mesh = route.service.mesh_name.as_deref();
         let mesh = mesh.filter(|mesh| !mesh.is_empty()).ok_or_else(|| {

@@ -158,6 +158,7 @@ impl Adapter for AppMeshV1Beta2 {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "App Mesh")?;
+        refuse::sessions(route, "App Mesh")?;
         refuse::testers(route, "App Mesh")?;
         let (apex, primary, canary) = (&route.apex, &route.primary(), &route.canary());
         Ok(vec![

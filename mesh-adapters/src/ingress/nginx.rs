@@ -124,6 +124,7 @@ impl Adapter for Nginx {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "NGINX")?;
+        refuse::sessions(route, "NGINX")?;
         let (pair, source) = source(route, live)?;
         let mut spec = source.get("spec").cloned().unwrap_or_default();
         let canary = route.canary();

@@ -71,6 +71,7 @@ impl Adapter for Skipper {
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
         refuse::mirror(route, "Skipper")?;
+        refuse::sessions(route, "Skipper")?;
         refuse::matches(route, "Skipper")?;
         let (pair, source) = source(route, live)?;
         let mut spec = source.get("spec").cloned().unwrap_or_default();

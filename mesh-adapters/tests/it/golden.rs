@@ -5,6 +5,7 @@
 
 use std::{fs, path::Path};
 
+use api::canary::SessionAffinity;
 use goyaml::Limits;
 use mesh_adapters::{
     Adapter, Cookies, Live, Manifest, Owner, Route, Split, Weight, adapter, differs,
@@ -24,6 +25,44 @@ fn files() {
     }
     assert!(files >= 100, "only {files} files were found");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Users must not go to and fro on a mesh that cannot keep them.
+#[test]
+fn session_affinity_is_kept_or_refused() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    for mesh in fs::read_dir(folder).unwrap() {
+        for file in fs::read_dir(mesh.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            let text = fs::read_to_string(&path).unwrap();
+            let given = goyaml::parse_json(&text, &Limits::default())
+                .unwrap()
+                .remove(0);
+            let mut case = Case::of(&given);
+            let is_given = case.route.session_affinity.is_some();
+            if is_given || case.adapter.render(&case.route, &case.live).is_err() {
+                continue;
+            }
+            case.route.session_affinity = Some(SessionAffinity::default());
+            case.route.cookies = Some(Cookies::default());
+            let provider = given["canary"]["provider"].as_str().unwrap();
+            let keeps = ["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "sluice"];
+            let is_tcp = given["canary"]["service"]["appProtocol"]
+                .as_str()
+                .is_some_and(|protocol| protocol.eq_ignore_ascii_case("tcp"));
+            let rendered = case.adapter.render(&case.route, &case.live);
+            let told = rendered.err().map(|error| error.to_string());
+            let is_refused = told
+                .as_ref()
+                .is_some_and(|told| told.starts_with("spec.analysis.sessionAffinity is"));
+            assert_eq!(
+                is_refused,
+                is_tcp || !keeps.contains(&provider),
+                "{}: {told:?}",
+                path.display()
+            );
+        }
+    }
 }
 
 fn check(path: &Path, wrong: &mut Vec<String>) {
