@@ -231,8 +231,8 @@ fn knative_reads_what_was_carried_out_and_lets_go_of_the_annotation() {
         &back.spec,
         &live.get("Service", "test", "podinfo").unwrap()["spec"]
     );
-    let latest =
-        case.written(|object| object["status"]["latestCreatedRevisionName"] = json!("podinfo-00001"));
+    let latest = case
+        .written(|object| object["status"]["latestCreatedRevisionName"] = json!("podinfo-00001"));
     let back = case.adapter.restore(&case.route, &latest).remove(0);
     assert_eq!(
         back.spec["traffic"],
