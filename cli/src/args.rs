@@ -1,4 +1,4 @@
-//! What can be typed. Started as `flagger` or `loadtester` it takes those programs' flags.
+//! What can be typed. Started as `flagger`, `loadtester` or `wget` it takes those programs' flags.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{demo, gateway, loadtester, operator};
+use crate::{demo, gateway, loadtester, operator, wget};
 
 /// Keeps a cluster in step with its sources and releases each new version gradually.
 ///
@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Loadtester(Rest),
     /// Run a small HTTP data plane that obeys the cluster's HTTPRoutes.
     Gateway(gateway::Args),
+    /// Ask a server beside this one how it is: what `wget` means in Flagger's probes.
+    #[command(skip)]
+    Wget(Rest),
 }
 
 /// Flags that another program's manifests carry, in that program's form.
@@ -55,6 +58,7 @@ pub(crate) fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Command, 
     match name.as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("flagger") => Ok(Command::Operator(flags())),
         Some("loadtester") => Ok(Command::Loadtester(flags())),
+        Some("wget") => Ok(Command::Wget(flags())),
         Some(_) | None => Typed::try_parse_from(argv).map(|typed| typed.command),
     }
 }
@@ -66,6 +70,7 @@ pub(crate) fn start(command: Command) -> ExitCode {
         Command::Operator(rest) => operator::start(rest.flags),
         Command::Loadtester(rest) => loadtester::start(rest.flags),
         Command::Gateway(args) => gateway::start(&args),
+        Command::Wget(rest) => Ok(wget::start(&rest.flags)),
     };
     done.unwrap_or_else(|error| {
         crate::logs::fatal(&error);
@@ -83,6 +88,7 @@ mod tests {
             Ok(Command::Operator(rest)) => format!("operator {:?}", rest.flags),
             Ok(Command::Loadtester(rest)) => format!("loadtester {:?}", rest.flags),
             Ok(Command::Gateway(_)) => "gateway".to_owned(),
+            Ok(Command::Wget(rest)) => format!("wget {:?}", rest.flags),
             Err(error) => format!("{:?}", error.kind()),
         };
         assert_eq!(got, want, "{line}");
@@ -103,6 +109,11 @@ mod tests {
             "sluice operator -log-level=info",
             r#"operator ["-log-level=info"]"#,
         );
+        check(
+            "wget --spider http://localhost:8080/healthz",
+            r#"wget ["--spider", "http://localhost:8080/healthz"]"#,
+        );
+        check("sluice wget http://localhost/", "InvalidSubcommand");
         check("sluice", "DisplayHelpOnMissingArgumentOrSubcommand");
         check("sluice rollout", "InvalidSubcommand");
     }

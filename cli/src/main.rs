@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 mod args;
+mod client;
 mod colour;
 mod demo;
 mod gateway;
 mod loadtester;
 mod logs;
 mod operator;
+mod wget;
 
 fn main() -> ExitCode {
     match args::read(std::env::args_os()) {

@@ -68,7 +68,22 @@ pub(super) fn proto(path: &Path, imports: &[PathBuf]) -> Result<DescriptorPool, 
     compiler.include_imports(true);
     match compiler.open_file(name) {
         Ok(compiler) => Ok(compiler.descriptor_pool()),
-        Err(error) => Err(refuse(error.to_string())),
+        Err(error) => Err(refuse(told(&error))),
+    }
+}
+
+/// What is wrong, and in which file.
+fn told(error: &protox::Error) -> String {
+    let text = match error.to_string() {
+        // The library says so of both.
+        text if text == "invalid group name" => {
+            "a group's name, or the path of an import, is not valid".to_owned()
+        }
+        text => text,
+    };
+    match error.file() {
+        Some(file) => format!("{file}: {text}"),
+        None => text,
     }
 }
 

@@ -255,7 +255,10 @@ async fn what_cannot_be_called_is_told() {
             "its name must end in .proto",
         ),
         (format!("--proto {}", path("bad.proto")), "bad.proto"),
-        (format!("--proto {}", path("lost.proto")), "../x.proto"),
+        (
+            format!("--proto {}", path("lost.proto")),
+            "lost.proto: a group's name, or the path of an import",
+        ),
         (
             format!("--protoset {}", path("bad.set")),
             "FileDescriptorSet",
