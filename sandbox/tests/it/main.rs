@@ -6,6 +6,8 @@ mod git;
 #[cfg(test)]
 mod prometheus;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod rollout;
