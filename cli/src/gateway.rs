@@ -46,7 +46,7 @@ pub(crate) async fn start(args: &Args) -> Result<ExitCode> {
         selection,
         addresses: args.address.clone(),
     };
-    let client = crate::operator::client(args.kubeconfig.as_deref(), None).await?;
+    let client = crate::client::client(args.kubeconfig.as_deref(), None).await?;
     gateway::run(settings, client, crate::operator::signal())
         .await
         .context("the gateway ended")?;

@@ -1,16 +1,14 @@
 //! `sluice operator`: every controller against a cluster, under Flagger's flags.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use kube::Client;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use operator::settings::{LogFormat, LogLevel};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::client;
 use crate::logs::{self, Form};
 
 /// Runs it until a signal.
@@ -77,26 +75,6 @@ pub(crate) fn words(name: &str, flags: Vec<OsString>) -> Vec<String> {
         .into_iter()
         .map(|flag| flag.to_string_lossy().into_owned());
     std::iter::once(name.to_owned()).chain(flags).collect()
-}
-
-/// A client of the cluster in the kubeconfig; without one of the cluster around us, or the user's own.
-pub(crate) async fn client(kubeconfig: Option<&Path>, master: Option<&str>) -> Result<Client> {
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let read = Kubeconfig::read_from(path)
-                .with_context(|| format!("failed to read the kubeconfig {}", path.display()))?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await?
-        }
-        None => kube::Config::infer()
-            .await
-            .context("found no cluster: not inside one, and no kubeconfig; give --kubeconfig")?,
-    };
-    if let Some(address) = master {
-        config.cluster_url = address.parse().with_context(|| {
-            format!("--master is {address:?}: write an address like https://10.0.0.1:6443")
-        })?;
-    }
-    Client::try_from(config).context("failed to make a client")
 }
 
 /// Ends when the process is asked to; a second signal ends it at once.
