@@ -25,6 +25,18 @@ fn int_or_string(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"x-kubernetes-int-or-string": true})
 }
 
+/// A kind of route of Gateway API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RouteKind {
+    /// For HTTP.
+    #[default]
+    #[serde(rename = "HTTPRoute")]
+    Http,
+    /// For gRPC: requests are told apart by service and method.
+    #[serde(rename = "GRPCRoute")]
+    Grpc,
+}
+
 /// The Services and routes to make.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -68,6 +80,9 @@ pub struct CanaryService {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub gateway_refs: Vec<GatewayRef>,
+    /// Kind of route to make (Gateway API); HTTPRoute when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_kind: Option<RouteKind>,
     /// Host names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,

@@ -42,6 +42,27 @@ fn step_sequences() {
     }
 }
 
+/// Graphite's units, which its queries need; other queries would not run with them.
+#[test]
+fn intervals_in_graphites_words() {
+    let metric = |interval: &str, query: &str| {
+        let mut metric = json!({"name": "m", "interval": interval});
+        metric[query] = match query {
+            "query" => json!("vector(1)"),
+            _ => json!({"name": "t"}),
+        };
+        let analysis = json!({"stepWeight": 50, "metrics": [metric]});
+        let valid = ValidSpec::validate(&canary(&analysis, &json!({})), &Defaults::default());
+        valid.map(|spec| spec.checks[0].interval.num_seconds()).ok()
+    };
+    for (interval, seconds) in [("1min", 60), ("5minutes", 300), ("30sec", 30), ("1m", 60)] {
+        assert_eq!(metric(interval, "templateRef"), Some(seconds), "{interval}");
+    }
+    assert_eq!(metric("1mon", "templateRef"), None);
+    assert_eq!(metric("min", "templateRef"), None);
+    assert_eq!(metric("1min", "query"), None);
+}
+
 #[test]
 fn everything_wrong_is_told_at_once() {
     refused(

@@ -104,7 +104,9 @@ fn interval(metric: &CanaryMetric, field: &str, review: &mut Review) -> TimeDelt
     let Some(text) = metric.interval.as_deref().filter(|text| !text.is_empty()) else {
         return fallback;
     };
-    let length = window(text, &format!("{field}.interval"), review).unwrap_or(fallback);
+    let graphite = metric.template_ref.as_ref().and_then(|_| graphite(text));
+    let go = graphite.as_deref().unwrap_or(text);
+    let length = window(go, &format!("{field}.interval"), review).unwrap_or(fallback);
     if length.is_zero() {
         review.add(
             format!("{field}.interval"),
@@ -113,6 +115,21 @@ fn interval(metric: &CanaryMetric, field: &str, review: &mut Review) -> TimeDelt
         );
     }
     length
+}
+
+/// `1min` in Go's words: MetricTemplates of Graphite put their interval into the query, where it has Graphite's units.
+fn graphite(text: &str) -> Option<String> {
+    const UNITS: [(&str, char); 6] = [
+        ("minutes", 'm'),
+        ("minute", 'm'),
+        ("min", 'm'),
+        ("seconds", 's'),
+        ("second", 's'),
+        ("sec", 's'),
+    ];
+    let split = |(word, unit): &(&str, char)| Some((text.strip_suffix(word)?, *unit));
+    let (number, unit) = UNITS.iter().find_map(split)?;
+    Some(format!("{number}{unit}"))
 }
 
 fn limits(metric: &CanaryMetric, source: &CheckSource, field: &str, review: &mut Review) -> Limits {

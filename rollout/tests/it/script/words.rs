@@ -42,7 +42,9 @@ impl Cluster {
                 }
             }
             (metric, "none") => {
-                let why = format!("no values found for metric: {metric}");
+                let why = format!(
+                    "no values found for istio metric {metric} probably podinfo.test is not receiving traffic"
+                );
                 self.metrics.insert(metric.into(), Measured::Nothing(why));
             }
             (metric, "error") => {
