@@ -60,8 +60,15 @@ pub(crate) fn plan(
         return complete(&scene, state, terminate::decide(&scene, state));
     }
     if spec.is_suspended {
-        return Plan::hold(hold::suspended(state), WaitingOn::Suspended)
-            .because("suspended: spec.suspend is true");
+        let told = hold::suspended(state);
+        let is_news = told.memory().is_none_or(|memory| {
+            let before = state.memory().and_then(|before| before.hold.as_deref());
+            memory.hold.as_deref() != before
+        });
+        let text = "skipping canary run as object is suspended".to_owned();
+        return Plan::hold(told, WaitingOn::Suspended)
+            .doing(is_news.then(|| wording::event(state.phase(), text)))
+            .because(hold::SUSPENDED);
     }
     let plan = match state {
         State::New => initialize::begin(&scene),

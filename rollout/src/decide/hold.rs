@@ -39,11 +39,16 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
     plan
 }
 
-/// The state of a canary that is suspended: nobody asks meanwhile, so nothing is unknown in a row.
+/// What a suspended canary waits for.
+pub(super) const SUSPENDED: &str = "suspended: spec.suspend is true";
+
+/// The state of a canary that is suspended, which is remembered, so that it is told once. Nobody asks meanwhile, so
+/// nothing is unknown in a row.
 pub(super) fn suspended(state: &State) -> State {
     let mut state = state.clone();
     if let Some(memory) = state.memory_mut() {
         memory.unknown_since = None;
+        memory.hold = Some(SUSPENDED.to_owned());
     }
     state
 }

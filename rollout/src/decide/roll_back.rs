@@ -8,7 +8,7 @@ use super::{
     plan::Plan,
     scene::{Scene, Side},
     settle,
-    wording::{alert, event, warning},
+    wording::{alert, warning},
 };
 use crate::{
     action::{Action, Scale, Severity},
@@ -123,7 +123,7 @@ fn hold_primary(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
 
 fn finish(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> Plan {
     let phase = Phase::Failed;
-    let mut actions = vec![event(
+    let mut actions = vec![warning(
         phase,
         format!("Canary failed! Scaling down {}", scene.spec.dotted()),
     )];

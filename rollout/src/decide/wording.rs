@@ -125,9 +125,12 @@ pub(crate) fn metric_unknown(check: &Check, measured: &Measured, why: &str) -> S
         (Measured::Error(_) | Measured::Value(_), CheckSource::Template { .. }) => {
             format!("Metric query failed for {}: {why}", check.name)
         }
+        (Measured::Error(_) | Measured::Value(_), CheckSource::Query(_)) => {
+            format!("Prometheus query failed for {}: {why}", check.name)
+        }
         (
             Measured::Error(_) | Measured::Value(_),
-            CheckSource::SuccessRate | CheckSource::Duration | CheckSource::Query(_),
+            CheckSource::SuccessRate | CheckSource::Duration,
         ) => format!("Prometheus query failed: {why}"),
     }
 }
@@ -163,10 +166,19 @@ pub(crate) fn hold(spec: &ValidSpec, waiting_on: &WaitingOn, phase: Phase) -> Ve
 }
 
 fn gate_closed(spec: &ValidSpec, name: &str, kind: GateKind, phase: Phase) -> Vec<Action> {
+    let whose = match kind {
+        GateKind::ConfirmPromotion => "promotion approval",
+        GateKind::ConfirmTrafficIncrease => "traffic increase approval",
+        GateKind::ConfirmRollout
+        | GateKind::PreRollout
+        | GateKind::Rollout
+        | GateKind::PostRollout
+        | GateKind::Rollback => "approval",
+    };
     let mut actions = vec![warning(
         phase,
         format!(
-            "Halt {} advancement waiting for approval {name}",
+            "Halt {} advancement waiting for {whose} {name}",
             spec.dotted()
         ),
     )];
