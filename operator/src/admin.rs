@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use thiserror::Error;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 /// How long open requests may still take after the end.
 const GRACE: Duration = Duration::from_secs(3);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Why the server does not serve.
 #[derive(Debug, Error)]
@@ -44,7 +45,10 @@ pub async fn listen(addr: SocketAddr) -> Result<TcpListener, AdminError> {
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, shutdown: CancellationToken) {
     let app = Router::new()
         .route("/healthz", get(|| async { "OK" }))
-        .route("/metrics", get(move || async move { render(&metrics) }));
+        .route(
+            "/metrics",
+            get(move |headers: HeaderMap| async move { render(&metrics, &headers) }),
+        );
     let ended = shutdown.clone();
     let server =
         axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
@@ -60,9 +64,19 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, shutdown: Cance
     }
 }
 
-fn render(metrics: &Metrics) -> axum::response::Response {
-    match metrics.encode() {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+/// OpenMetrics for those who ask for it.
+fn render(metrics: &Metrics, headers: &HeaderMap) -> axum::response::Response {
+    let accepted = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    let is_open = accepted.is_some_and(|types| types.contains("application/openmetrics-text"));
+    let (encoded, media) = if is_open {
+        (metrics.encode(), OPENMETRICS)
+    } else {
+        (metrics.encode_plain(), PLAIN)
+    };
+    match encoded {
+        Ok(text) => ([(header::CONTENT_TYPE, media)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -75,8 +89,10 @@ mod tests {
 
     async fn get(addr: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(addr).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let (path, accept) = path.split_once(' ').unwrap_or((path, "*/*"));
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
@@ -101,9 +117,22 @@ mod tests {
             shutdown.clone(),
         ));
         assert!(get(addr, "/healthz").await.ends_with("OK"));
+        let metrics = get(addr, "/metrics application/openmetrics-text;version=1.0.0").await;
+        assert!(
+            metrics.contains("# TYPE sluice_writes counter")
+                && metrics.contains("sluice_writes_total 0")
+                && metrics.contains(OPENMETRICS)
+                && metrics.contains("# EOF"),
+            "{metrics}"
+        );
         let metrics = get(addr, "/metrics").await;
         assert!(
-            metrics.contains("flagger_info{") && metrics.contains(OPENMETRICS),
+            metrics.contains("# TYPE sluice_writes_total counter")
+                && metrics.contains("# HELP sluice_writes_total ")
+                && metrics.contains("sluice_writes_total 0")
+                && metrics.contains("# TYPE flagger_info gauge")
+                && metrics.contains(PLAIN)
+                && !metrics.contains("# EOF"),
             "{metrics}"
         );
         assert!(get(addr, "/else").await.starts_with("HTTP/1.1 404"));

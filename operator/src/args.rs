@@ -21,12 +21,12 @@ pub struct Args {
     /// Address of the API server, in place of the kubeconfig's.
     #[arg(long, default_value = "")]
     pub master: String,
-    /// Requests per second to the API server.
-    #[arg(long, default_value_t = 100)]
-    pub kubeconfig_qps: u32,
+    /// Requests per second to the API server; below 0: as many as there are.
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
+    pub kubeconfig_qps: i32,
     /// Requests to the API server that may come at once.
-    #[arg(long, default_value_t = 250)]
-    pub kubeconfig_burst: u32,
+    #[arg(long, default_value_t = 250, allow_negative_numbers = true)]
+    pub kubeconfig_burst: i32,
     /// Kubeconfig of the cluster that holds the routing objects; empty: the same cluster.
     #[arg(long, default_value = "")]
     pub kubeconfig_service_mesh: String,

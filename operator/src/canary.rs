@@ -30,6 +30,7 @@ pub mod build;
 mod configs;
 mod finalizer;
 mod observe;
+mod providers;
 mod record;
 mod subject;
 mod takeover;
@@ -83,6 +84,7 @@ struct Memory {
     failures: u32,
     races: u32,
     target: String,
+    providers: providers::Found,
     /// The valid spec of the run under way: an edit that breaks it must not stop the run.
     in_force: Option<Arc<CanarySpec>>,
 }
@@ -117,10 +119,13 @@ impl Context {
         caches: Arc<Caches>,
         writer: Writer,
         ways: Ways,
-        metrics: Arc<Metrics>,
         tasks: TaskTracker,
     ) -> Self {
-        let Ways { outbound, alerts } = ways;
+        let Ways {
+            outbound,
+            alerts,
+            metrics,
+        } = ways;
         let alerts = Alerts::new(&settings.alerts, alerts);
         let defaults = Defaults {
             provider: settings.mesh_provider.clone(),
@@ -171,9 +176,14 @@ pub async fn reconcile(
         Reading::Ready(subject) => subject,
     };
     let mut memory = ctx.memory().remove(key).unwrap_or_default();
+    providers::tell(ctx, &subject, &mut memory.providers).await;
     let round = round(ctx, &mut subject, &mut memory.answers, &mut woken).await;
     let next = after(ctx, &subject, &mut memory, round).await;
-    memory.target.clone_from(&subject.spec.target.name);
+    let target = &subject.spec.target.name;
+    if memory.target != *target && !memory.target.is_empty() {
+        ctx.metrics.forget(&key.namespace, &memory.target);
+    }
+    memory.target.clone_from(target);
     ctx.memory().insert(key.clone(), memory);
     next
 }

@@ -20,6 +20,8 @@ use crate::world::kind;
 const REMEMBERED_MAX: usize = 2048;
 /// Longest text, in bytes: API servers refuse more.
 const TEXT_BYTES_MAX: usize = 1024;
+/// Longest name of an object.
+const NAME_BYTES_MAX: usize = 253;
 /// Least time between two writes of one event.
 const COUNT_PERIOD: TimeDelta = TimeDelta::seconds(60);
 
@@ -79,11 +81,7 @@ impl Recorder {
         text: &str,
         now: DateTime<Utc>,
     ) -> Result<(), WriteError> {
-        let name = format!(
-            "{}.{:016x}",
-            canary.name,
-            uuid::Uuid::new_v4().as_u64_pair().0
-        );
+        let name = name(&canary.name, uuid::Uuid::new_v4().as_u64_pair().0);
         writer
             .create(&kind::event(), &event(canary, &name, warning, text, now))
             .await?;
@@ -169,6 +167,16 @@ fn event(canary: &Owner, name: &str, warning: bool, text: &str, now: DateTime<Ut
     })
 }
 
+/// The Canary's name with a number; cut where both would be too long for a name.
+fn name(canary: &str, number: u64) -> String {
+    let suffix = format!(".{number:016x}");
+    let room = NAME_BYTES_MAX.saturating_sub(suffix.len());
+    let start = canary.get(..room.min(canary.len())).unwrap_or_default();
+    // A part of a name ends with a letter or a digit.
+    let start = start.trim_end_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    format!("{start}{suffix}")
+}
+
 fn stamp(now: DateTime<Utc>) -> String {
     now.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
@@ -222,6 +230,14 @@ mod tests {
             );
         }
         assert!(matches!(recorder.again(0, now), Again::New));
+    }
+
+    #[test]
+    fn names_are_cut_before_they_are_too_long() {
+        assert_eq!(name("podinfo", 10), "podinfo.000000000000000a");
+        let long = name(&format!("{}-.b{}", "a".repeat(234), "c".repeat(16)), 10);
+        assert_eq!(long, format!("{}.000000000000000a", "a".repeat(234)));
+        assert_eq!(name(&"d".repeat(253), 10).len(), 253);
     }
 
     #[test]

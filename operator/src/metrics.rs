@@ -4,7 +4,9 @@
 //! it (Flagger 1.44 `pkg/metrics/recorder.go` behaves so). Series of deleted canaries are
 //! removed, which Flagger does not do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -13,6 +15,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+mod usage;
 
 /// Go's default histogram buckets, in seconds.
 const BUCKETS_S: [f64; 11] = [
@@ -76,6 +80,13 @@ pub enum AnalysisStatus {
     Skipped,
 }
 
+/// What was told of a target beside its gauges.
+#[derive(Default)]
+struct Told {
+    metrics: BTreeSet<String>,
+    runs: BTreeSet<(String, String)>,
+}
+
 /// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
@@ -86,6 +97,8 @@ pub struct Metrics {
     canary_duration: Family<TargetLabels, Histogram>,
     canary_successes: Family<RunLabels, Counter>,
     canary_failures: Family<RunLabels, Counter>,
+    /// Labels of runs and metrics by namespace and target, to be taken away.
+    told: Mutex<BTreeMap<(String, String), Told>>,
     writes: Counter,
     lateness: Histogram,
     round_errors: Family<ReasonLabels, Counter>,
@@ -112,6 +125,7 @@ impl Metrics {
             canary_duration: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
             canary_successes: Family::default(),
             canary_failures: Family::default(),
+            told: Mutex::default(),
             writes: Counter::default(),
             lateness: Histogram::new(LATENESS_S),
             round_errors: Family::default(),
@@ -119,6 +133,7 @@ impl Metrics {
             registry: Registry::default(),
         };
         new.register(&mut registry);
+        registry.register_collector(Box::new(usage::Usage));
         Self { registry, ..new }
     }
 
@@ -188,6 +203,27 @@ impl Metrics {
         Ok(text)
     }
 
+    /// The same in Prometheus' own text format, which all scrapers read and Flagger writes.
+    pub fn encode_plain(&self) -> Result<String, std::fmt::Error> {
+        let open = self.encode()?;
+        let counters: BTreeSet<&str> = open
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+            .collect();
+        let mut plain = String::with_capacity(open.len());
+        for line in open.lines().filter(|line| *line != "# EOF") {
+            match line.split_once(' ').zip(line.splitn(4, ' ').nth(2)) {
+                // There a counter has its whole name.
+                Some((("#", _), name)) if counters.contains(name) => {
+                    plain.push_str(&line.replacen(name, &format!("{name}_total"), 1));
+                }
+                Some(_) | None => plain.push_str(line),
+            }
+            plain.push('\n');
+        }
+        Ok(plain)
+    }
+
     /// Counts the canaries of a namespace.
     pub fn set_total(&self, namespace: &str, count: usize) {
         let labels = NamespaceLabels {
@@ -226,6 +262,9 @@ impl Metrics {
             namespace: namespace.to_owned(),
             metric: metric.to_owned(),
         };
+        self.note(namespace, target, |told| {
+            told.metrics.insert(metric.to_owned());
+        });
         self.canary_metric_analysis
             .get_or_create(&labels)
             .set(value);
@@ -257,6 +296,10 @@ impl Metrics {
             deployment_strategy: strategy.to_owned(),
             analysis_status: analysis_status.to_owned(),
         };
+        self.note(namespace, target, |told| {
+            told.runs
+                .insert((strategy.to_owned(), analysis_status.to_owned()));
+        });
         let family = if is_success {
             &self.canary_successes
         } else {
@@ -290,9 +333,40 @@ impl Metrics {
             .inc_by(u64::try_from(broken).unwrap_or(u64::MAX));
     }
 
-    /// Removes the gauges of a target whose Canary is gone.
+    fn note(&self, namespace: &str, target: &str, note: impl FnOnce(&mut Told)) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        note(
+            told.entry((namespace.to_owned(), target.to_owned()))
+                .or_default(),
+        );
+    }
+
+    /// Removes all series of a target whose Canary is gone.
     pub fn forget(&self, namespace: &str, target: &str) {
         self.canary_status.remove(&target_labels(namespace, target));
+        self.canary_duration
+            .remove(&target_labels(namespace, target));
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let Told { metrics, runs } = told
+            .remove(&(namespace.to_owned(), target.to_owned()))
+            .unwrap_or_default();
+        for metric in metrics {
+            self.canary_metric_analysis.remove(&AnalysisLabels {
+                name: target.to_owned(),
+                namespace: namespace.to_owned(),
+                metric,
+            });
+        }
+        for (deployment_strategy, analysis_status) in runs {
+            let labels = RunLabels {
+                name: target.to_owned(),
+                namespace: namespace.to_owned(),
+                deployment_strategy,
+                analysis_status,
+            };
+            self.canary_successes.remove(&labels);
+            self.canary_failures.remove(&labels);
+        }
         for workload in [format!("{target}-primary"), target.to_owned()] {
             self.canary_weight.remove(&WorkloadLabels {
                 workload,
@@ -348,9 +422,7 @@ mod tests {
         }
         metrics.forget("test", "podinfo");
         let text = metrics.encode().unwrap();
-        assert!(
-            !text.contains("flagger_canary_status{") && !text.contains("flagger_canary_weight{"),
-            "{text}"
-        );
+        assert!(!text.contains("podinfo"), "{text}");
+        assert!(text.contains("process_cpu_seconds_total ") && text.contains("process_open_fds "));
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use analysis::{
-    Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, KubernetesRequest,
-    Method, Outbound, PrometheusServer, QueryFault, QueryResult, Secret,
+    Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, Kept,
+    KubernetesRequest, Method, Outbound, PrometheusServer, QueryFault, QueryResult, Secret,
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -57,6 +57,10 @@ impl Outbound for WithCluster {
                 })?;
             self.client.request(sent).await.map_err(fault)
         })
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        self.outside.kept()
     }
 
     fn variable(&self, name: &str) -> Option<Secret> {

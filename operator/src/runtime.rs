@@ -17,6 +17,7 @@ use crate::admin::{self, AdminError};
 use crate::canary::act::Writer;
 use crate::canary::{Context, alert, reconcile};
 use crate::clock::Clock;
+use crate::clusters::Clusters;
 use crate::gitops::{self, GitOpsError};
 use crate::lease::{Elector, LeaseError};
 use crate::metrics::Metrics;
@@ -52,34 +53,42 @@ pub struct Ways {
     pub outbound: Arc<dyn analysis::Outbound>,
     /// To chat services.
     pub alerts: Arc<dyn notifier::Transport>,
+    /// To whoever scrapes.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Runs until `shutdown`, or until leadership is lost. Alerts go out through sockets.
 pub async fn run(
     settings: Settings,
-    client: kube::Client,
+    clusters: impl Into<Clusters>,
     clock: Clock,
     outbound: Arc<dyn analysis::Outbound>,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
+    let clusters = clusters.into();
     let alerts = alert::sockets(&settings);
     let outbound = Arc::new(WithCluster {
         outside: outbound,
-        client: client.clone(),
+        client: clusters.own.clone(),
     });
-    let ways = Ways { outbound, alerts };
-    run_through(settings, client, clock, ways, shutdown).await
+    let metrics = Arc::new(Metrics::new(&settings.mesh_provider));
+    let ways = Ways {
+        outbound,
+        alerts,
+        metrics,
+    };
+    run_through(settings, clusters, clock, ways, shutdown).await
 }
 
 /// Runs, with ways out that the caller gives.
 pub async fn run_through(
     settings: Settings,
-    client: kube::Client,
+    clusters: impl Into<Clusters>,
     clock: Clock,
     ways: Ways,
     shutdown: CancellationToken,
 ) -> Result<(), RunError> {
-    let metrics = Arc::new(Metrics::new(&settings.mesh_provider));
+    let clusters = clusters.into();
     let tasks = TaskTracker::new();
     let ended = shutdown.child_token();
     // A run that is dropped leaves no task behind.
@@ -87,12 +96,16 @@ pub async fn run_through(
     if let Some(addr) = settings.admin {
         let listener = admin::listen(addr).await?;
         tracing::info!(addr = %listener.local_addr().unwrap_or(addr), "Serving /metrics and /healthz.");
-        tasks.spawn(admin::serve(listener, Arc::clone(&metrics), ended.clone()));
+        tasks.spawn(admin::serve(
+            listener,
+            Arc::clone(&ways.metrics),
+            ended.clone(),
+        ));
     }
     let mut elector = settings
         .lease_namespace
         .as_deref()
-        .map(|namespace| Elector::new(client.clone(), namespace, &host(), clock));
+        .map(|namespace| Elector::new(clusters.own.clone(), namespace, &host(), clock));
     if let Some(elector) = &mut elector {
         tokio::select! {
             epoch = elector.acquire() => tracing::info!(epoch, "This process leads."),
@@ -101,10 +114,9 @@ pub async fn run_through(
     }
     let controllers = controllers(
         settings,
-        client,
+        clusters,
         clock,
         ways,
-        metrics,
         ended.clone(),
         tasks.clone(),
     );
@@ -154,20 +166,21 @@ async fn lead(
 /// The canary controller, and the GitOps controllers where they are wanted.
 async fn controllers(
     settings: Settings,
-    client: kube::Client,
+    clusters: Clusters,
     clock: Clock,
     ways: Ways,
-    metrics: Arc<Metrics>,
     ended: CancellationToken,
     tasks: TaskTracker,
 ) -> Result<(), RunError> {
     let (storage, shared) = (settings.storage.clone(), settings.clone());
+    // Each has a bucket of its own, so that a large pass of one does not hold the other up.
+    let rate = settings.cluster.rate;
+    let client = clusters.clone().limited(rate).own;
     let canaries = canaries(
         settings,
-        client.clone(),
+        clusters.limited(rate),
         clock,
         ways,
-        metrics,
         ended.clone(),
         tasks,
     );
@@ -187,16 +200,15 @@ async fn controllers(
 
 async fn canaries(
     settings: Settings,
-    client: kube::Client,
+    clusters: Clusters,
     clock: Clock,
     ways: Ways,
-    metrics: Arc<Metrics>,
     ended: CancellationToken,
     tasks: TaskTracker,
 ) {
     let queue = Arc::new(Queue::default());
     let source = Source {
-        client: client.clone(),
+        clusters: clusters.clone(),
         namespace: settings.namespace.clone(),
         shutdown: ended.clone(),
         tasks: tasks.clone(),
@@ -204,9 +216,9 @@ async fn canaries(
     };
     let caches = Caches::start(source, Arc::clone(&queue));
     let writer = Writer::new(
-        client,
+        clusters,
         Arc::clone(&caches),
-        Arc::clone(&metrics),
+        Arc::clone(&ways.metrics),
         ended.clone(),
     );
     let rounds_max = settings.rounds_max;
@@ -216,7 +228,6 @@ async fn canaries(
         Arc::clone(&caches),
         writer,
         ways,
-        metrics,
         tasks.clone(),
     ));
     tokio::select! {

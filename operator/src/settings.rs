@@ -10,11 +10,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::args::Args;
+use crate::throttle::Rate;
 
 /// Canaries reconciled at once per `-threadiness`: rounds mostly wait for the network.
 const ROUNDS_PER_THREAD: usize = 16;
 /// Most canaries reconciled at once.
 const ROUNDS_MAX: usize = 512;
+
+/// What client-go takes when it is given 0.
+const QPS_DEFAULT: u32 = 5;
+const BURST_DEFAULT: u32 = 10;
 
 /// What the operator is to do.
 #[derive(Clone, Debug)]
@@ -89,10 +94,10 @@ pub struct Cluster {
     pub kubeconfig: Option<PathBuf>,
     /// Address of the API server, in place of the kubeconfig's.
     pub master: Option<String>,
-    /// Requests per second.
-    pub qps: u32,
-    /// Requests at once.
-    pub burst: u32,
+    /// Kubeconfig of the cluster that holds the routing objects; none: the same.
+    pub service_mesh: Option<PathBuf>,
+    /// How many requests it gets; none: no limit.
+    pub rate: Option<Rate>,
 }
 
 /// Where artifacts are kept and served.
@@ -166,11 +171,6 @@ pub enum SettingsError {
         /// What may be typed.
         choice: &'static str,
     },
-    /// Routing objects in another cluster.
-    #[error(
-        "flag -kubeconfig-service-mesh is {0:?}: routing objects in another cluster are not supported; remove it"
-    )]
-    ServiceMeshCluster(String),
 }
 
 impl TryFrom<Args> for Settings {
@@ -187,10 +187,6 @@ impl Settings {
     pub fn parse(args: &Args, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         // Checked although nothing polls: a manifest with a bad value fails as it does with Flagger.
         duration("control-loop-interval", &args.control_loop_interval)?;
-        let mesh = &args.kubeconfig_service_mesh;
-        if !mesh.is_empty() && *mesh != args.kubeconfig {
-            return Err(SettingsError::ServiceMeshCluster(mesh.clone()));
-        }
         let selector_labels = words(&args.selector_labels);
         if selector_labels.is_empty() {
             return Err(SettingsError::Choice {
@@ -232,12 +228,27 @@ impl Settings {
             cluster: Cluster {
                 kubeconfig: given(&args.kubeconfig).map(PathBuf::from),
                 master: given(&args.master),
-                qps: args.kubeconfig_qps,
-                burst: args.kubeconfig_burst,
+                service_mesh: given(&args.kubeconfig_service_mesh)
+                    .filter(|path| *path != args.kubeconfig)
+                    .map(PathBuf::from),
+                rate: rate(args.kubeconfig_qps, args.kubeconfig_burst),
             },
             storage: storage(args)?,
         })
     }
+}
+
+/// As client-go reads them: 0 is its own default, and below 0 there is no limit.
+fn rate(qps: i32, burst: i32) -> Option<Rate> {
+    let qps = match u32::try_from(qps).ok()? {
+        0 => QPS_DEFAULT,
+        qps => qps,
+    };
+    let burst = match u32::try_from(burst) {
+        Ok(burst) if burst > 0 => burst,
+        Ok(_) | Err(_) => BURST_DEFAULT,
+    };
+    Some(Rate { qps, burst })
 }
 
 fn alerts(args: &Args, env: &dyn Fn(&str) -> Option<String>) -> Alerts {
@@ -383,6 +394,31 @@ mod tests {
     }
 
     #[test]
+    fn the_rate_is_read_as_client_go_reads_it() {
+        for (line, expected) in [
+            ("", Some((100, 250))),
+            ("-kubeconfig-qps=20 -kubeconfig-burst 40", Some((20, 40))),
+            ("-kubeconfig-qps=0 -kubeconfig-burst=0", Some((5, 10))),
+            ("-kubeconfig-qps=-1", None),
+        ] {
+            let rate = parse(line, &[]).unwrap().cluster.rate;
+            assert_eq!(rate.map(|rate| (rate.qps, rate.burst)), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mesh_of_its_own_has_a_kubeconfig_of_its_own() {
+        for (line, expected) in [
+            ("-kubeconfig=/a", None),
+            ("-kubeconfig=/a -kubeconfig-service-mesh=/a", None),
+            ("-kubeconfig-service-mesh=/b", Some("/b")),
+        ] {
+            let mesh = parse(line, &[]).unwrap().cluster.service_mesh;
+            assert_eq!(mesh, expected.map(PathBuf::from), "{line}");
+        }
+    }
+
+    #[test]
     fn bad_values_are_named() {
         for (line, named) in [
             ("-interval-min=0s", "-interval-min is \"0s\""),
@@ -391,10 +427,6 @@ mod tests {
             ("-log-level=loud", "-log-level is \"loud\""),
             ("-selector-labels=,", "-selector-labels"),
             ("-storage-addr=nowhere", "-storage-addr"),
-            (
-                "-kubeconfig-service-mesh=/other",
-                "-kubeconfig-service-mesh",
-            ),
         ] {
             let error = parse(line, &[]).unwrap_err();
             assert!(error.contains(named), "{line}: {error}");

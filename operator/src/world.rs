@@ -11,6 +11,7 @@ use kube::api::{ApiResource, DynamicObject, ObjectMeta};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clusters::Clusters;
 use crate::queue::Queue;
 
 pub mod canary;
@@ -65,8 +66,8 @@ struct Lazy {
 /// What a watch needs.
 #[derive(Clone)]
 pub struct Source {
-    /// The cluster.
-    pub client: kube::Client,
+    /// The clusters.
+    pub clusters: Clusters,
     /// The only namespace to watch.
     pub namespace: Option<String>,
     /// Ends the watches.

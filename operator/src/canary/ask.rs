@@ -177,6 +177,9 @@ pub(super) async fn context(
         metrics_server: server.unwrap_or_else(|| unreachable!("the address of nowhere is a URL")),
         templates: templates(ctx, wanted).await,
         checksum,
+        traffic_started: status
+            .and_then(|status| status.analysis.as_ref()?.traffic_started.as_ref())
+            .map(|time| time.0),
         now: ctx.clock.now(),
     }
 }

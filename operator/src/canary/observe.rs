@@ -277,6 +277,14 @@ pub(super) fn route(
     selector: Option<&Selector>,
 ) -> Result<Route, mesh_adapters::RenderError> {
     let mut route = Route::new(&subject.canary, split_of(&subject.state))?;
+    let objects = subject.adapter.objects(&route);
+    let clusters = &ctx.caches.source().clusters;
+    if !objects
+        .iter()
+        .all(|one| clusters.may_own(&resource_of(one)))
+    {
+        route.owner = None;
+    }
     route
         .ingress_prefix
         .clone_from(&ctx.settings.ingress_annotations_prefix);

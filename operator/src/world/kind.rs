@@ -123,6 +123,23 @@ pub fn id(resource: &ApiResource) -> String {
     format!("{}/{}", resource.api_version, resource.kind)
 }
 
+/// Groups of kinds that are always in the cluster of the Canaries; their controllers work there.
+const AT_HOME: [&str; 8] = [
+    "",
+    "apps",
+    "autoscaling",
+    "coordination.k8s.io",
+    "flagger.app",
+    "keda.sh",
+    "networking.k8s.io",
+    "serving.knative.dev",
+];
+
+/// True for the kinds of a mesh: they are where the mesh is, which may be another cluster.
+pub fn is_of_mesh(resource: &ApiResource) -> bool {
+    !AT_HOME.contains(&resource.group.as_str())
+}
+
 /// True for the one kind we write that is of no namespace: Kuma's routes.
 pub fn is_cluster_scoped(resource: &ApiResource) -> bool {
     resource.group == "kuma.io" && resource.kind == "TrafficRoute"

@@ -77,11 +77,12 @@ fn api<K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>>(
     source: &Source,
     of: &ApiResource,
 ) -> Api<K> {
+    let client = source.clusters.of(of).clone();
     match &source.namespace {
         Some(namespace) if !kind::is_cluster_scoped(of) => {
-            Api::namespaced_with(source.client.clone(), namespace, of)
+            Api::namespaced_with(client, namespace, of)
         }
-        Some(_) | None => Api::all_with(source.client.clone(), of),
+        Some(_) | None => Api::all_with(client, of),
     }
 }
 

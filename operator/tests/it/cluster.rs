@@ -10,7 +10,8 @@ use apiserver::{ApiServer, LoggedRequest, Verb};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Service};
 use kube::api::{Api, Patch, PatchParams};
-use operator::{Args, Clock, RunError, Settings, Ways};
+use operator::metrics::Metrics;
+use operator::{Args, Clock, Clusters, RunError, Settings, Ways};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -29,6 +30,9 @@ pub(crate) struct Cluster {
     pub(crate) client: kube::Client,
     pub(crate) outbound: Arc<Scripted>,
     pub(crate) chat: Arc<Chat>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Where the objects of the mesh are, if elsewhere.
+    pub(crate) mesh: Option<operator::Mesh>,
     clock: sandbox::Clock,
     running: Option<(CancellationToken, JoinHandle<Result<(), RunError>>)>,
     sandbox: Sandbox,
@@ -99,6 +103,8 @@ impl Cluster {
             server,
             outbound: Arc::default(),
             chat: Arc::default(),
+            metrics: Arc::new(Metrics::new("istio")),
+            mesh: None,
             running: None,
             sandbox,
         };
@@ -140,12 +146,16 @@ impl Cluster {
         settings.admin = None;
         let stop = CancellationToken::new();
         let clock = Clock::starting_at(self.clock.now());
-        let client = self.server.client_as(OPERATOR, "test");
+        let clusters = Clusters {
+            own: self.server.client_as(OPERATOR, "test"),
+            mesh: self.mesh.clone(),
+        };
         let ways = Ways {
             outbound: Arc::clone(&self.outbound) as _,
             alerts: Arc::clone(&self.chat) as _,
+            metrics: Arc::clone(&self.metrics),
         };
-        let run = operator::run_through(settings, client, clock, ways, stop.clone());
+        let run = operator::run_through(settings, clusters, clock, ways, stop.clone());
         (stop, tokio::spawn(run))
     }
 
@@ -311,7 +321,7 @@ impl Cluster {
     }
 }
 
-fn http_route() -> kube::api::ApiResource {
+pub(crate) fn http_route() -> kube::api::ApiResource {
     kube::api::ApiResource {
         group: "gateway.networking.k8s.io".into(),
         version: "v1".into(),

@@ -111,7 +111,7 @@ pub async fn run_hooks(ctx: &Context, subject: &Subject, hooks: &[Gate], phase: 
         event(
             ctx,
             subject,
-            true,
+            false,
             &format!("Post-rollout check {} passed", hook.name),
             phase,
         )

@@ -17,6 +17,7 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::clusters::Clusters;
 use crate::error::chain;
 use crate::json::str_at;
 use crate::metrics::Metrics;
@@ -80,7 +81,7 @@ pub enum WriteError {
 
 /// Reads and writes for the rounds.
 pub struct Writer {
-    client: kube::Client,
+    clusters: Clusters,
     caches: Arc<Caches>,
     metrics: Arc<Metrics>,
     deposed: CancellationToken,
@@ -89,13 +90,13 @@ pub struct Writer {
 impl Writer {
     /// A writer that stops when `deposed` is cancelled.
     pub fn new(
-        client: kube::Client,
+        clusters: Clusters,
         caches: Arc<Caches>,
         metrics: Arc<Metrics>,
         deposed: CancellationToken,
     ) -> Self {
         Self {
-            client,
+            clusters,
             caches,
             metrics,
             deposed,
@@ -238,7 +239,7 @@ impl Writer {
         })?;
         let answer = tokio::time::timeout(
             REQUEST_TIMEOUT,
-            self.client.request::<DynamicObject>(request),
+            self.clusters.of(resource).request::<DynamicObject>(request),
         )
         .await;
         let Ok(answer) = answer else {
