@@ -78,3 +78,23 @@ subjects:
     name: {{ .account }}
     namespace: {{ .root.Release.Namespace }}
 {{- end }}
+
+{{- /* Labels that somebody gives: their values are texts, whatever YAML takes them for. */}}
+{{- define "sluice.quoted" -}}
+{{- range $key, $value := . }}
+{{ $key }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Names that values written for Flagger's chart may call, as its affinity does. */}}
+{{- define "flagger.name" -}}
+{{- include "sluice.name" . -}}
+{{- end }}
+
+{{- define "flagger.fullname" -}}
+{{- include "sluice.fullname" . -}}
+{{- end }}
+
+{{- define "flagger.serviceAccountName" -}}
+{{- include "sluice.serviceAccountName" . -}}
+{{- end }}
