@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use api::canary::status::OutcomeKind;
 use api::canary::{CanaryPhase, CanaryStatus};
 
 mod manifests;
@@ -113,19 +114,11 @@ async fn release(
 }
 
 fn outcome(status: &CanaryStatus) -> Outcome {
-    match status.phase {
-        CanaryPhase::Initialized => Outcome::Initialised,
-        CanaryPhase::Succeeded => Outcome::Promoted,
-        CanaryPhase::Unset
-        | CanaryPhase::Initializing
-        | CanaryPhase::Waiting
-        | CanaryPhase::Progressing
-        | CanaryPhase::WaitingPromotion
-        | CanaryPhase::Promoting
-        | CanaryPhase::Finalising
-        | CanaryPhase::Failed
-        | CanaryPhase::Terminating
-        | CanaryPhase::Terminated => Outcome::RolledBack,
+    let ended = status.analysis.as_ref().and_then(|a| a.outcome.as_ref());
+    match ended.map(|ended| ended.kind) {
+        Some(OutcomeKind::Initialised) => Outcome::Initialised,
+        Some(OutcomeKind::Promoted) => Outcome::Promoted,
+        Some(OutcomeKind::RolledBack | OutcomeKind::PromotionFailed) | None => Outcome::RolledBack,
     }
 }
 
@@ -134,15 +127,8 @@ fn reason(status: &CanaryStatus, met: Answered) -> String {
     if status.phase == CanaryPhase::Initialized {
         return String::new();
     }
-    let decision = status
-        .analysis
-        .as_ref()
-        .and_then(|a| a.decision.clone())
-        .unwrap_or_default();
-    // The outcome has a column of its own.
-    let why = decision
-        .split_once(": ")
-        .map_or(decision.as_str(), |(_, why)| why);
+    let outcome = status.analysis.as_ref().and_then(|a| a.outcome.as_ref());
+    let why = outcome.map_or("", |outcome| &outcome.reason);
     let Answered { requests, failed } = met;
     format!("{why} (it answered {requests} requests, {failed} with an error)")
 }

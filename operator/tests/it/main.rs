@@ -5,6 +5,10 @@ mod alerts;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod deletion;
+#[cfg(test)]
+mod elsewhere;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod isolation;
@@ -15,7 +19,15 @@ mod lease;
 #[cfg(test)]
 mod meshes;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
 mod outbound;
+#[cfg(test)]
+mod series;
+#[cfg(test)]
+mod sessions;
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod targets;
 #[cfg(test)]
