@@ -14,7 +14,7 @@ use serde_json::Value;
 use attach::{Draft, Open, attach, judge};
 
 use crate::host::HostPattern;
-use crate::resource::{GatewaySpec, RouteSpec};
+use crate::resource::{GatewaySpec, RouteKind, RouteSpec};
 use crate::table::{ListenerTable, Rule, Table};
 use crate::world::{Key, Seen, World};
 
@@ -43,7 +43,7 @@ pub struct Compiled {
     pub table: Table,
     pub(crate) classes: BTreeSet<Key>,
     pub(crate) gateways: BTreeMap<Key, Vec<ListenerVerdict>>,
-    pub(crate) routes: BTreeMap<Key, Vec<ParentVerdict>>,
+    pub(crate) routes: BTreeMap<(RouteKind, Key), Vec<ParentVerdict>>,
 }
 
 /// A condition without its type.
@@ -68,6 +68,8 @@ pub(crate) struct ParentVerdict {
 pub(crate) struct ListenerVerdict {
     pub(crate) name: String,
     pub(crate) attached: usize,
+    /// Kinds of routes that it takes.
+    pub(crate) kinds: Vec<RouteKind>,
     pub(crate) accepted: Finding,
     pub(crate) resolved: Finding,
 }
@@ -119,9 +121,10 @@ pub fn compile(world: &World, selection: &Selection) -> Compiled {
         .collect();
 
     let mut drafts = Vec::new();
-    for (key, route) in oldest_first(&world.routes) {
+    for (kind, key, route) in oldest_first(world) {
         let verdicts = attach(
             world,
+            kind,
             route,
             &gateways,
             &mut open,
@@ -129,7 +132,7 @@ pub fn compile(world: &World, selection: &Selection) -> Compiled {
             &mut drafts,
         );
         if !verdicts.is_empty() || has_our_parent(&route.status, &selection.controller) {
-            compiled.routes.insert(key.clone(), verdicts);
+            compiled.routes.insert((kind, key.clone()), verdicts);
         }
     }
     compiled.table.listeners = sort(drafts, &compiled.table.rules);
@@ -180,9 +183,13 @@ fn has_our_parent(status: &Value, controller: &str) -> bool {
 }
 
 /// Routes by age, then by name: the order that breaks ties between matches.
-fn oldest_first(routes: &BTreeMap<Key, Seen<RouteSpec>>) -> Vec<(&Key, &Seen<RouteSpec>)> {
-    let mut sorted: Vec<_> = routes.iter().collect();
-    sorted.sort_by_key(|(key, route)| {
+fn oldest_first(world: &World) -> Vec<(RouteKind, &Key, &Seen<RouteSpec>)> {
+    let of_kind = |kind| {
+        let routes = world.routes_of(kind).iter();
+        routes.map(move |(key, route)| (kind, key, route))
+    };
+    let mut sorted: Vec<_> = RouteKind::ALL.into_iter().flat_map(of_kind).collect();
+    sorted.sort_by_key(|(_, key, route)| {
         (
             route.meta.creation_timestamp.as_deref().unwrap_or("~"),
             *key,

@@ -1,4 +1,4 @@
-//! A small HTTP data plane that obeys Gateway API HTTPRoutes.
+//! A small HTTP data plane that obeys HTTPRoutes and GRPCRoutes of Gateway API.
 //!
 //! Objects come in by watches (`watching.rs`) into a [`World`], which [`compile`] turns into
 //! an immutable [`Table`] and verdicts; requests (`serve.rs`, `forward.rs`) read the table
@@ -15,6 +15,7 @@ mod choose;
 mod compile;
 mod cors;
 mod forward;
+mod grpc;
 mod host;
 mod live;
 mod matching;

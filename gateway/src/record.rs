@@ -1,4 +1,4 @@
-//! Writes status of GatewayClasses, Gateways and HTTPRoutes, when it differs.
+//! Writes status of GatewayClasses, Gateways and routes, when it differs.
 //!
 //! Every write carries the resourceVersion read: a conflict means that the object changed,
 //! and its watch event brings the next try. What was written a moment ago is not written
@@ -156,21 +156,24 @@ pub(crate) fn plan(
             status,
         })
     });
-    let routes = compiled.routes.iter().filter_map(|(key, verdicts)| {
-        let route = world.routes.get(key)?;
-        let status = status::route(
-            &route.status,
-            route.meta.generation,
-            verdicts,
-            &selection.controller,
-            now,
-        )?;
-        Some(Write {
-            kind: "HTTPRoute",
-            meta: route.meta.clone(),
-            status,
-        })
-    });
+    let routes = compiled
+        .routes
+        .iter()
+        .filter_map(|((kind, key), verdicts)| {
+            let route = world.routes_of(*kind).get(key)?;
+            let status = status::route(
+                &route.status,
+                route.meta.generation,
+                verdicts,
+                &selection.controller,
+                now,
+            )?;
+            Some(Write {
+                kind: kind.as_str(),
+                meta: route.meta.clone(),
+                status,
+            })
+        });
     classes.chain(gateways).chain(routes).collect()
 }
 

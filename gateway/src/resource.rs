@@ -11,6 +11,24 @@ use serde_json::Value;
 /// The API group of routes and gateways.
 pub(crate) const GROUP: &str = "gateway.networking.k8s.io";
 
+/// The kinds of routes that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum RouteKind {
+    Http,
+    Grpc,
+}
+
+impl RouteKind {
+    pub(crate) const ALL: [Self; 2] = [Self::Http, Self::Grpc];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTPRoute",
+            Self::Grpc => "GRPCRoute",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Meta {

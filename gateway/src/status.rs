@@ -1,4 +1,4 @@
-//! Words verdicts as status of HTTPRoutes, Gateways and GatewayClasses.
+//! Words verdicts as status of routes, Gateways and GatewayClasses.
 //!
 //! Pure: gives the status to write, or nothing when the object already says it. Entries
 //! of other controllers are kept as they are, in their order.
@@ -132,7 +132,10 @@ fn listener(status: &Value, generation: i64, verdict: &ListenerVerdict, now: &st
         ("ResolvedRefs", &verdict.resolved),
     ];
     let kinds = if verdict.accepted.is_true && verdict.resolved.is_true {
-        json!([{"group": crate::resource::GROUP, "kind": "HTTPRoute"}])
+        let kinds = verdict.kinds.iter();
+        kinds
+            .map(|kind| json!({"group": crate::resource::GROUP, "kind": kind.as_str()}))
+            .collect()
     } else {
         json!([])
     };
@@ -240,6 +243,7 @@ mod tests {
         let verdict = ListenerVerdict {
             name: "http".into(),
             attached: 2,
+            kinds: vec![crate::resource::RouteKind::Http],
             accepted: Finding::yes("Accepted"),
             resolved: Finding::yes("ResolvedRefs"),
         };

@@ -18,10 +18,11 @@ use crate::resource::GROUP;
 use crate::world::{Key, World};
 
 /// Group, version, kind and plural of everything watched.
-const KINDS: [(&str, &str, &str, &str); 7] = [
+const KINDS: [(&str, &str, &str, &str); 8] = [
     (GROUP, "v1", "GatewayClass", "gatewayclasses"),
     (GROUP, "v1", "Gateway", "gateways"),
     (GROUP, "v1", "HTTPRoute", "httproutes"),
+    (GROUP, "v1", "GRPCRoute", "grpcroutes"),
     (GROUP, "v1beta1", "ReferenceGrant", "referencegrants"),
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
     ("", "v1", "Service", "services"),

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::resource::{ClassSpec, GatewaySpec, GrantSpec, Meta, RouteSpec, ServiceSpec, Slice};
+use crate::grpc;
+use crate::resource::{
+    ClassSpec, GatewaySpec, GrantSpec, Meta, RouteKind, RouteSpec, ServiceSpec, Slice,
+};
 
 /// Namespace and name; the namespace is empty for cluster-scoped objects.
 pub(crate) type Key = (String, String);
@@ -28,6 +31,8 @@ pub struct World {
     pub(crate) classes: BTreeMap<Key, Seen<ClassSpec>>,
     pub(crate) gateways: BTreeMap<Key, Seen<GatewaySpec>>,
     pub(crate) routes: BTreeMap<Key, Seen<RouteSpec>>,
+    /// GRPCRoutes, as the HTTPRoutes that they mean.
+    pub(crate) grpc_routes: BTreeMap<Key, Seen<RouteSpec>>,
     pub(crate) services: BTreeMap<Key, Seen<ServiceSpec>>,
     pub(crate) slices: BTreeMap<Key, Seen<Slice>>,
     pub(crate) grants: BTreeMap<Key, Seen<GrantSpec>>,
@@ -69,6 +74,10 @@ impl World {
             "GatewayClass" => put(&mut self.classes, &kind, object, "spec"),
             "Gateway" => put(&mut self.gateways, &kind, object, "spec"),
             "HTTPRoute" => put(&mut self.routes, &kind, object, "spec"),
+            "GRPCRoute" => {
+                let object = grpc::as_http(object);
+                put(&mut self.grpc_routes, &kind, object, "spec")
+            }
             "Service" => put(&mut self.services, &kind, object, "spec"),
             "EndpointSlice" => put(&mut self.slices, &kind, object, ""),
             "ReferenceGrant" => put(&mut self.grants, &kind, object, "spec"),
@@ -84,11 +93,20 @@ impl World {
             "GatewayClass" => drop(self.classes.remove(&key)),
             "Gateway" => drop(self.gateways.remove(&key)),
             "HTTPRoute" => drop(self.routes.remove(&key)),
+            "GRPCRoute" => drop(self.grpc_routes.remove(&key)),
             "Service" => drop(self.services.remove(&key)),
             "EndpointSlice" => drop(self.slices.remove(&key)),
             "ReferenceGrant" => drop(self.grants.remove(&key)),
             "Namespace" => drop(self.namespaces.remove(&key)),
             _ => {}
+        }
+    }
+
+    /// The routes of one kind.
+    pub(crate) fn routes_of(&self, kind: RouteKind) -> &BTreeMap<Key, Seen<RouteSpec>> {
+        match kind {
+            RouteKind::Http => &self.routes,
+            RouteKind::Grpc => &self.grpc_routes,
         }
     }
 
@@ -98,6 +116,7 @@ impl World {
             "GatewayClass" => self.classes.retain(|key, _| kept.contains(key)),
             "Gateway" => self.gateways.retain(|key, _| kept.contains(key)),
             "HTTPRoute" => self.routes.retain(|key, _| kept.contains(key)),
+            "GRPCRoute" => self.grpc_routes.retain(|key, _| kept.contains(key)),
             "Service" => self.services.retain(|key, _| kept.contains(key)),
             "EndpointSlice" => self.slices.retain(|key, _| kept.contains(key)),
             "ReferenceGrant" => self.grants.retain(|key, _| kept.contains(key)),

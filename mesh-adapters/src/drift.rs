@@ -61,6 +61,10 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
                 own_each(rule, "/backendRefs", "", &["filters"]);
             }
         }
+        Some("GRPCRoute") => {
+            own(&mut wanted, "/spec", &["hostnames"]);
+            own_each(&mut wanted, "/spec/rules", "", &["filters", "matches"]);
+        }
         Some("VirtualService") => {
             own(&mut wanted, "/spec", &["http", "tcp"]);
             own_each(&mut wanted, "/spec/http", "", &VIRTUAL_SERVICE_HTTP);

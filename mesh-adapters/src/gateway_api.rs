@@ -1,8 +1,9 @@
-//! Gateway API: one HTTPRoute (spec/flagger.md 4.12).
+//! Gateway API: one HTTPRoute (spec/flagger.md 4.12), or one GRPCRoute where `service.routeKind` says so.
 //!
-//! Rules are in `gateway_api/rule.rs` and `gateway_api/sticky.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what
+//! What a GRPCRoute has instead is in `gateway_api/grpc.rs`. Rules are in `gateway_api/rule.rs` and `gateway_api/sticky.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what
 //! the gateway says of it in `gateway_api/status.rs`.
 
+use api::canary::service::RouteKind;
 use rollout::Split;
 use serde_json::{Map, Value, json};
 
@@ -13,19 +14,20 @@ use crate::{
     metadata,
     object::{Kind, Live, Manifest, ObjectRef},
     route::Route,
+    seen,
 };
 
 mod filters;
+mod grpc;
 mod matches;
 mod rule;
 mod status;
 mod sticky;
 
 const GROUP: &str = "gateway.networking.k8s.io";
-const KIND: &str = "HTTPRoute";
 const ROUTE_V1: Kind = Kind {
     api_version: "gateway.networking.k8s.io/v1",
-    kind: KIND,
+    kind: "HTTPRoute",
     plural: "httproutes",
 };
 const ROUTE_V1BETA1: Kind = Kind {
@@ -33,7 +35,14 @@ const ROUTE_V1BETA1: Kind = Kind {
     ..ROUTE_V1
 };
 
-/// HTTPRoutes of one version.
+/// The only version of GRPCRoute that is stable, whatever that of the others.
+const GRPC_ROUTE: Kind = Kind {
+    kind: "GRPCRoute",
+    plural: "grpcroutes",
+    ..ROUTE_V1
+};
+
+/// Routes of one version.
 #[derive(Debug)]
 pub(crate) struct GatewayApi {
     kind: Kind,
@@ -65,9 +74,25 @@ impl GatewayApi {
         gateway_default: Some(("sluice", "sluice-system")),
     };
 
+    fn kind(&self, route: &Route) -> &Kind {
+        match route.service.route_kind.unwrap_or_default() {
+            RouteKind::Http => &self.kind,
+            RouteKind::Grpc => &GRPC_ROUTE,
+        }
+    }
+
+    fn object(&self, route: &Route) -> ObjectRef {
+        self.kind(route)
+            .named(&route.namespace, route.apex.as_str())
+    }
+
     /// The route less what this version does not honour.
-    fn honoured(&self, route: &Route) -> Route {
+    fn honoured(&self, route: &Route) -> Result<Route, RenderError> {
         let mut honoured = route.clone();
+        match route.service.route_kind.unwrap_or_default() {
+            RouteKind::Http => {}
+            RouteKind::Grpc => grpc::honour(&mut honoured)?,
+        }
         if !self.has_v1_fields {
             honoured.service.timeout = None;
             honoured.service.backend_timeout = None;
@@ -76,7 +101,7 @@ impl GatewayApi {
                 cookies.primary = None;
             }
         }
-        honoured
+        Ok(honoured)
     }
 
     fn parent_refs(&self, route: &Route) -> Result<Vec<Value>, RenderError> {
@@ -119,7 +144,7 @@ fn put(map: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>)
 
 impl Adapter for GatewayApi {
     fn objects(&self, route: &Route) -> Vec<ObjectRef> {
-        vec![self.kind.named(&route.namespace, route.apex.as_str())]
+        vec![self.object(route)]
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
@@ -128,30 +153,26 @@ impl Adapter for GatewayApi {
         if !route.service.hosts.is_empty() {
             spec.insert("hostnames".into(), route.service.hosts.clone().into());
         }
-        spec.insert("rules".into(), rule::rules(&self.honoured(route))?.into());
-        let there = live.get(KIND, &route.namespace, &route.apex);
-        let metadata = metadata::apex(route, there);
-        Ok(vec![self.kind.manifest(metadata, spec)])
+        spec.insert("rules".into(), rule::rules(&self.honoured(route)?)?.into());
+        let metadata = metadata::apex(route, live.at(&self.object(route)));
+        Ok(vec![self.kind(route).manifest(metadata, spec)])
     }
 
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
-        let object = live
-            .get(KIND, &route.namespace, &route.apex)
-            .ok_or_else(|| ReadError::Missing {
-                kind: KIND.into(),
-                name: route.apex.clone(),
-            })?;
+        let reference = self.object(route);
+        let object = seen::there(live, &reference)?;
         if self.has_v1_fields {
-            status::accepted(object, &route.apex)?;
+            status::accepted(object, &reference)?;
         }
-        rule::split(object, route)
+        rule::split(object, route, &reference)
     }
 
     fn has_drifted(&self, route: &Route, live: &Live) -> Result<bool, RenderError> {
         // What the gateway says of the route is no drift.
+        let reference = self.object(route);
         let split = live
-            .get(KIND, &route.namespace, &route.apex)
-            .and_then(|object| rule::split(object, route).ok());
+            .at(&reference)
+            .and_then(|object| rule::split(object, route, &reference).ok());
         drift::has_drifted(self, route, live, split)
     }
 }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Finding, ListenerVerdict, ParentVerdict, rule};
 use crate::host::HostPattern;
 use crate::matching::Matcher;
-use crate::resource::{GROUP, GatewaySpec, KindRef, Listener, Meta, ParentRef, RouteSpec};
+use crate::resource::{
+    GROUP, GatewaySpec, KindRef, Listener, Meta, ParentRef, RouteKind, RouteSpec,
+};
 use crate::table::{Entry, Rule};
 use crate::world::{Key, Seen, World};
 
@@ -29,6 +31,7 @@ pub(super) struct Draft {
 /// Compiles one route and hangs it into the listeners that take it.
 pub(super) fn attach(
     world: &World,
+    kind: RouteKind,
     route: &Seen<RouteSpec>,
     gateways: &BTreeMap<&Key, &Seen<GatewaySpec>>,
     open: &mut [Open<'_>],
@@ -57,10 +60,10 @@ pub(super) fn attach(
             continue;
         }
         let (route_rules, resolved) =
-            compiled.get_or_insert_with(|| rule::compile(world, &route.meta, spec));
+            compiled.get_or_insert_with(|| rule::compile(world, kind, &route.meta, spec));
         let accepted = match (
             &*route_rules,
-            listeners(world, open, &gateway, &wanted, &route.meta, spec),
+            listeners(world, open, &gateway, &wanted, (kind, &route.meta), spec),
         ) {
             (Err(fault), _) => Finding::no("UnsupportedValue", fault.clone()),
             (Ok(_), Err(finding)) => finding,
@@ -131,7 +134,7 @@ fn listeners(
     open: &[Open<'_>],
     gateway: &Key,
     wanted: &ParentRef,
-    route: &Meta,
+    (kind, route): (RouteKind, &Meta),
     spec: &RouteSpec,
 ) -> Result<Vec<(usize, HostPattern)>, Finding> {
     let named: Vec<(usize, &Open<'_>)> = open
@@ -152,11 +155,12 @@ fn listeners(
     }
     let allowed: Vec<_> = named
         .into_iter()
-        .filter(|(_, open)| allows(world, open, route))
+        .filter(|(_, open)| allows(world, open, kind, route))
         .collect();
     if allowed.is_empty() {
         let message = format!(
-            "no listener takes HTTPRoutes of namespace {:?}",
+            "no listener takes {}s of namespace {:?}",
+            kind.as_str(),
             route.namespace
         );
         return Err(Finding::no("NotAllowedByListeners", message));
@@ -184,9 +188,13 @@ fn listeners(
     Ok(met)
 }
 
-fn allows(world: &World, open: &Open<'_>, route: &Meta) -> bool {
+fn allows(world: &World, open: &Open<'_>, kind: RouteKind, route: &Meta) -> bool {
     let allowed = &open.listener.allowed_routes;
-    let of_kind = allowed.kinds.is_empty() || allowed.kinds.iter().any(is_http_route);
+    let of_kind = allowed.kinds.is_empty()
+        || allowed
+            .kinds
+            .iter()
+            .any(|given| served(given) == Some(kind));
     let of_namespace = match allowed.namespaces.from.as_deref().unwrap_or("Same") {
         "All" => true,
         "Same" => open.gateway.0 == route.namespace,
@@ -199,26 +207,37 @@ fn allows(world: &World, open: &Open<'_>, route: &Meta) -> bool {
     of_kind && of_namespace && open.listener.protocol == "HTTP"
 }
 
-fn is_http_route(kind: &KindRef) -> bool {
-    kind.kind == "HTTPRoute" && kind.group.as_deref().unwrap_or(GROUP) == GROUP
+/// The kind of route that is meant, if it is one of ours.
+fn served(given: &KindRef) -> Option<RouteKind> {
+    let is_ours = given.group.as_deref().unwrap_or(GROUP) == GROUP;
+    RouteKind::ALL
+        .into_iter()
+        .find(|kind| is_ours && kind.as_str() == given.kind)
 }
 
 pub(super) fn judge(open: &Open<'_>) -> ListenerVerdict {
     let protocol = &open.listener.protocol;
     let kinds = &open.listener.allowed_routes.kinds;
+    let served_kinds = RouteKind::ALL
+        .into_iter()
+        .filter(|kind| kinds.is_empty() || kinds.iter().any(|given| served(given) == Some(*kind)));
     ListenerVerdict {
         name: open.listener.name.clone(),
         attached: open.attached,
+        kinds: served_kinds.collect(),
         accepted: if protocol == "HTTP" {
             Finding::yes("Accepted")
         } else {
             let message = format!("protocol {protocol:?} is not served: use \"HTTP\"");
             Finding::no("UnsupportedProtocol", message)
         },
-        resolved: if kinds.iter().all(is_http_route) {
+        resolved: if kinds.iter().all(|given| served(given).is_some()) {
             Finding::yes("ResolvedRefs")
         } else {
-            Finding::no("InvalidRouteKinds", "only kind HTTPRoute is served")
+            Finding::no(
+                "InvalidRouteKinds",
+                "only kinds HTTPRoute and GRPCRoute are served",
+            )
         },
     }
 }

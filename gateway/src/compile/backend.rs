@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use super::Finding;
-use crate::resource::{GROUP, ObjectRef, Slice};
+use crate::resource::{GROUP, ObjectRef, RouteKind, Slice};
 use crate::table::Target;
 use crate::world::World;
 
@@ -19,6 +19,8 @@ const H2C: &str = "kubernetes.io/h2c";
 /// What references are resolved against, and the first fault found.
 pub(crate) struct Refs<'a> {
     pub(crate) world: &'a World,
+    /// Kind of the route.
+    pub(crate) kind: RouteKind,
     /// Namespace of the route.
     pub(crate) namespace: &'a str,
     pub(crate) fault: Option<Finding>,
@@ -44,7 +46,7 @@ pub(crate) fn resolve(refs: &mut Refs<'_>, wanted: &ObjectRef) -> Target {
         );
         return Target::Invalid;
     }
-    if namespace != refs.namespace && !is_granted(refs.world, refs.namespace, namespace, name) {
+    if namespace != refs.namespace && !is_granted(refs, namespace, name) {
         let message = format!(
             "no ReferenceGrant in namespace {namespace:?} lets this route use Service {name:?}"
         );
@@ -77,12 +79,14 @@ pub(crate) fn resolve(refs: &mut Refs<'_>, wanted: &ObjectRef) -> Target {
     let port_name = port.name.as_deref().unwrap_or_default();
     Target::Endpoints {
         addresses: endpoints(refs.world, namespace, name, port_name),
-        h2c: port.app_protocol.as_deref() == Some(H2C),
+        // gRPC is HTTP/2 whatever the Service says.
+        h2c: refs.kind == RouteKind::Grpc || port.app_protocol.as_deref() == Some(H2C),
     }
 }
 
-fn is_granted(world: &World, from: &str, to: &str, name: &str) -> bool {
-    world
+fn is_granted(refs: &Refs<'_>, to: &str, name: &str) -> bool {
+    let (kind, from) = (refs.kind.as_str(), refs.namespace);
+    refs.world
         .grants
         .range((to.to_owned(), String::new())..)
         .take_while(|((namespace, _), _)| namespace == to)
@@ -91,7 +95,7 @@ fn is_granted(world: &World, from: &str, to: &str, name: &str) -> bool {
             grant
                 .from
                 .iter()
-                .any(|end| end.group == GROUP && end.kind == "HTTPRoute" && end.namespace == from)
+                .any(|end| end.group == GROUP && end.kind == kind && end.namespace == from)
                 && grant.to.iter().any(|end| {
                     let is_named = end
                         .name

@@ -14,7 +14,7 @@ use crate::cors::Cors;
 use crate::matching::{Matcher, PathMatch, TextMatch};
 use crate::resource::{
     self, CorsFilter, Filter, HeaderModifier, Meta, PathModifier, RequestMirror, RequestRedirect,
-    RouteMatch, RouteRule, RouteSpec, SessionPersistence, ValueMatch,
+    RouteKind, RouteMatch, RouteRule, RouteSpec, SessionPersistence, ValueMatch,
 };
 use crate::rewrite::{HeaderEdit, PathEdit, Redirect, UrlEdit};
 use crate::table::{Backend, Filters, Mirror, Retry, Rule, Sticky};
@@ -35,9 +35,15 @@ const RETRY_BACKOFF: Duration = Duration::from_millis(25);
 pub(crate) type RouteRules = (Result<Vec<(Rule, Vec<Matcher>)>, String>, Finding);
 
 /// Compiles all rules of a route.
-pub(crate) fn compile(world: &World, route: &Meta, spec: &RouteSpec) -> RouteRules {
+pub(crate) fn compile(
+    world: &World,
+    kind: RouteKind,
+    route: &Meta,
+    spec: &RouteSpec,
+) -> RouteRules {
     let mut refs = Refs {
         world,
+        kind,
         namespace: &route.namespace,
         fault: None,
     };

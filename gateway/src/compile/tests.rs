@@ -73,7 +73,11 @@ fn check(compiled: &Compiled, request: &str, taken: &str) {
 
 /// Conditions of a route, one parent a line.
 fn told(compiled: &Compiled, name: &str) -> String {
-    let key = ("test".to_owned(), name.to_owned());
+    told_of(compiled, RouteKind::Http, name)
+}
+
+fn told_of(compiled: &Compiled, kind: RouteKind, name: &str) -> String {
+    let key = (kind, ("test".to_owned(), name.to_owned()));
     let one =
         |finding: &Finding| format!("{} {} {}", finding.is_true, finding.reason, finding.message);
     let parents = compiled
@@ -372,4 +376,52 @@ fn namespaces_and_selection() {
         &theirs,
     );
     assert!(compiled.routes.is_empty() && compiled.gateways.is_empty());
+}
+
+#[test]
+fn grpc_routes_beside_http_routes() {
+    let listeners = json!([{"name": "grpc", "port": 80, "protocol": "HTTP",
+        "allowedRoutes": {"kinds": [{"kind": "GRPCRoute"}]}}]);
+    let grpc = |name: &str, spec: Value| {
+        let mut route = route(name, spec);
+        route["kind"] = json!("GRPCRoute");
+        route
+    };
+    let rules = json!([
+        {"matches": [{"method": {"service": "echo.Echo", "method": "Say"}}]},
+        {"matches": [{"method": {"service": "echo.Echo"}, "headers": [{"name": "x-tester", "value": "1"}]}]},
+        {"matches": [{"method": {"service": "echo.Echo"}}]},
+    ]);
+    let compiled = compile(
+        &world(&[
+            gateway(&listeners),
+            grpc("one", json!({"rules": rules})),
+            route("one", json!({"rules": [{}]})),
+            grpc("all", json!({"hostnames": ["all.example"], "rules": [{}]})),
+        ]),
+        &Selection::default(),
+    );
+    for (request, taken) in [
+        ("POST http://a/echo.Echo/Say x-tester=1", "one/0"),
+        ("POST http://a/echo.Echo/Other x-tester=1", "one/1"),
+        ("POST http://a/echo.Echo/Other", "one/2"),
+        ("POST http://a/echo.EchoTwo/Other", "-"),
+        ("GET http://a/echo.Echo/Say", "-"),
+        ("POST http://all.example/any.Thing/Do", "all/0"),
+    ] {
+        check(&compiled, request, taken);
+    }
+    let verdicts = [
+        told_of(&compiled, RouteKind::Grpc, "one"),
+        told_of(&compiled, RouteKind::Http, "one"),
+    ];
+    assert_eq!(
+        verdicts,
+        [
+            "true Accepted ; true ResolvedRefs ",
+            "false NotAllowedByListeners no listener takes HTTPRoutes of namespace \"test\"; true ResolvedRefs ",
+        ]
+    );
+    let of_gateway = compiled.gateways.values().next().unwrap();
+    assert_eq!(of_gateway[0].kinds, [RouteKind::Grpc]);
 }

@@ -13,4 +13,5 @@
 
 mod cluster;
 mod forward;
+mod rendered;
 mod support;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gateway::{Bound, Metrics, Selection, Settings, Table, World, compile};
 use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -87,7 +88,7 @@ async fn echo(
     hits: Arc<AtomicUsize>,
     seen: Arc<std::sync::Mutex<Vec<String>>>,
     mut request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let path = request.uri().to_string();
     if path.contains("/hang") {
         std::future::pending::<()>().await;
@@ -106,7 +107,7 @@ async fn echo(
             .status(101)
             .header("connection", "upgrade")
             .header("upgrade", "echo");
-        return Ok(head.body(Full::default()).unwrap());
+        return Ok(head.body(Full::default().boxed()).unwrap());
     }
     let version = format!("{:?}", request.version());
     let mut headers: Vec<String> = request
@@ -128,15 +129,29 @@ async fn echo(
         String::from_utf8_lossy(&body)
     );
     seen.lock().unwrap().push(text.clone());
+    let is_grpc = headers.contains(&"content-type: application/grpc".to_owned());
+    let trailers = is_grpc.then(|| {
+        Ok(http::HeaderMap::from_iter([(
+            GRPC_STATUS,
+            "0".parse().unwrap(),
+        )]))
+    });
     let is_bad = path.contains("/flaky") && hits.load(Ordering::SeqCst) == 1;
     Ok(Response::builder()
         .status(if is_bad { 503 } else { 200 })
         .header("x-backend", name)
         .header("keep-alive", "timeout=5")
         .header("x-old", "1")
-        .body(Full::new(Bytes::from(text)))
+        .body(
+            Full::new(Bytes::from(text))
+                .with_trailers(std::future::ready(trailers))
+                .boxed(),
+        )
         .unwrap())
 }
+
+/// How a call of gRPC ended; it comes behind the body.
+pub(crate) const GRPC_STATUS: http::HeaderName = http::HeaderName::from_static("grpc-status");
 
 /// A Service and its slice; an address with `ready` false is not to be used.
 pub(crate) fn service(name: &str, endpoints: &[(SocketAddr, bool)]) -> Vec<Value> {
@@ -208,6 +223,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: String,
+    pub(crate) trailers: http::HeaderMap,
 }
 
 impl Answer {
@@ -279,8 +295,11 @@ impl Running {
 
 pub(crate) async fn read(response: Response<Incoming>) -> Answer {
     let (parts, body) = response.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+    let body = body.collect().await.unwrap();
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let body = body.to_bytes();
     Answer {
+        trailers,
         status: parts.status.as_u16(),
         headers: parts.headers,
         body: String::from_utf8_lossy(&body).into_owned(),

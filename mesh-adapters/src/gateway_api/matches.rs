@@ -4,13 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use api::canary::service::{HttpMatch, StringMatch};
+use api::canary::service::{HttpMatch, RouteKind, StringMatch};
 use serde_json::{Map, Value, json};
 
+use super::grpc;
 use crate::{error::RenderError, refuse::TESTERS, route::Route};
 
 /// `service.match`, or all paths when it is empty.
 pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
+    match route.service.route_kind.unwrap_or_default() {
+        RouteKind::Http => {}
+        RouteKind::Grpc => return grpc::of_service(route),
+    }
     if route.service.match_.is_empty() {
         return Ok(vec![json!({"path": {"type": "PathPrefix", "value": "/"}})]);
     }
@@ -162,7 +167,10 @@ fn path(field: &str, uri: &StringMatch) -> Result<Value, RenderError> {
 }
 
 /// Headers or query parameters, sorted by name.
-fn named(field: &str, given: &BTreeMap<String, StringMatch>) -> Result<Vec<Value>, RenderError> {
+pub(super) fn named(
+    field: &str,
+    given: &BTreeMap<String, StringMatch>,
+) -> Result<Vec<Value>, RenderError> {
     given
         .iter()
         .map(|(name, value)| {

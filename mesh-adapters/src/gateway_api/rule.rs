@@ -1,4 +1,4 @@
-//! Rules of an HTTPRoute: who is sent where, and the split that live rules are in.
+//! Rules of a route: who is sent where, and the split that live rules are in.
 
 use rollout::{Split, Weight};
 use serde_json::{Map, Value, json};
@@ -7,7 +7,9 @@ use super::{filters, matches, sticky};
 use crate::{
     duration::gateway_duration,
     error::{ReadError, RenderError},
+    object::ObjectRef,
     route::Route,
+    seen,
 };
 
 /// The API's weight of a backend that gives none.
@@ -55,7 +57,10 @@ pub(super) fn rule(
     backends: Vec<Value>,
 ) -> Result<Value, RenderError> {
     let mut rule = Map::new();
-    rule.insert("matches".into(), matches.into());
+    // One that asks for nothing is the same as none.
+    if matches.iter().any(|one| *one != json!({})) {
+        rule.insert("matches".into(), matches.into());
+    }
     let mut filters = filters::filters(route)?;
     if has_canary && route.split.mirrored {
         filters.push(filters::mirror_to_canary(route));
@@ -92,7 +97,11 @@ pub(super) fn backend(route: &Route, name: &str, weight: Weight) -> Value {
 }
 
 /// The split of the last rule that has exactly the two backends.
-pub(super) fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
+pub(super) fn split(
+    object: &Value,
+    route: &Route,
+    reference: &ObjectRef,
+) -> Result<Split, ReadError> {
     let rules = object.pointer("/spec/rules").and_then(Value::as_array);
     let found = rules
         .into_iter()
@@ -100,12 +109,7 @@ pub(super) fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
         .rev()
         .find_map(|rule| Some((rule, weights(rule, route)?)));
     let Some((rule, (primary, canary))) = found else {
-        return Err(ReadError::NoRule {
-            kind: super::KIND.into(),
-            name: route.apex.clone(),
-            primary: route.primary(),
-            canary: route.canary(),
-        });
+        return Err(seen::no_rule(reference, &route.primary(), &route.canary()));
     };
     match Weight::try_from(canary) {
         Ok(weight) if primary + canary == 100 => Ok(Split {
@@ -113,8 +117,8 @@ pub(super) fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
             mirrored: filters::is_mirrored(rule, &route.canary()),
         }),
         Ok(_) | Err(_) => Err(ReadError::Weights {
-            kind: super::KIND.into(),
-            name: route.apex.clone(),
+            kind: reference.kind.clone(),
+            name: reference.name.clone(),
             primary,
             canary,
         }),

@@ -1,22 +1,22 @@
-//! What gateways say of an HTTPRoute: accepted, refused, or not looked at yet.
+//! What gateways say of a route: accepted, refused, or not looked at yet.
 
 use serde_json::Value;
 
-use crate::error::ReadError;
+use crate::{error::ReadError, object::ObjectRef};
 
 /// Refuses a route that one of its parents refused, or whose newest version no parent has seen. Parents that
 /// say nothing (some gateways do not) are taken to agree, as in Flagger.
-pub(super) fn accepted(object: &Value, name: &str) -> Result<(), ReadError> {
+pub(super) fn accepted(object: &Value, reference: &ObjectRef) -> Result<(), ReadError> {
     let generation = object
         .pointer("/metadata/generation")
         .and_then(Value::as_i64)
         .unwrap_or(0);
     let wanted = list(object, "/spec/parentRefs");
     for parent in list(object, "/status/parents") {
-        let Some(reference) = parent.get("parentRef") else {
+        let Some(parent_ref) = parent.get("parentRef") else {
             continue;
         };
-        if !wanted.iter().any(|one| is_same(one, reference)) {
+        if !wanted.iter().any(|one| is_same(one, parent_ref)) {
             continue;
         }
         for condition in list(parent, "/conditions") {
@@ -24,11 +24,11 @@ pub(super) fn accepted(object: &Value, name: &str) -> Result<(), ReadError> {
                 continue;
             }
             let observed = condition.get("observedGeneration").and_then(Value::as_i64);
-            let parent = text(reference, "name").unwrap_or_default().to_owned();
+            let parent = text(parent_ref, "name").unwrap_or_default().to_owned();
             let why = if observed.unwrap_or(0) < generation {
                 return Err(ReadError::Unseen {
-                    kind: super::KIND.into(),
-                    name: name.to_owned(),
+                    kind: reference.kind.clone(),
+                    name: reference.name.clone(),
                     parent,
                     generation,
                 });
@@ -40,8 +40,8 @@ pub(super) fn accepted(object: &Value, name: &str) -> Result<(), ReadError> {
                 format!("{reason} {message}").trim_end().to_owned()
             };
             return Err(ReadError::NotAccepted {
-                kind: super::KIND.into(),
-                name: name.to_owned(),
+                kind: reference.kind.clone(),
+                name: reference.name.clone(),
                 parent,
                 why,
             });

@@ -245,3 +245,59 @@ fn knative_reads_what_was_carried_out_and_lets_go_of_the_annotation() {
     );
     assert!(case.adapter.restore(&case.route, &lost).is_empty());
 }
+
+#[test]
+fn rules_of_testers_are_put_right_with_the_weights_in_force() {
+    for (file, kind, rules, backends) in [
+        (
+            "gatewayapi/testers",
+            "HTTPRoute",
+            "/spec/rules",
+            "backendRefs",
+        ),
+        (
+            "gatewayapi/grpc-testers",
+            "GRPCRoute",
+            "/spec/rules",
+            "backendRefs",
+        ),
+        ("istio/testers", "VirtualService", "/spec/http", "route"),
+    ] {
+        let case = Case::load(file);
+        let changed = |change: &dyn Fn(&mut Vec<Value>)| {
+            let live = case.written(|object| {
+                if object["kind"] == kind {
+                    change(object.pointer_mut(rules).unwrap().as_array_mut().unwrap());
+                }
+            });
+            told(&case, &live)
+        };
+        assert_eq!(changed(&|_| {}), "10", "{file}");
+        assert_eq!(
+            changed(&|rules| drop(rules.remove(0))),
+            "10, drifted",
+            "{file}"
+        );
+        assert_eq!(
+            changed(&|rules| rules[0][backends][1]["weight"] = json!(10)),
+            "10, drifted",
+            "{file}"
+        );
+        assert_eq!(changed(&|rules| rules.swap(0, 1)), "100, drifted", "{file}");
+    }
+    let nginx = Case::load("nginx/testers");
+    let live = nginx.written(|object| {
+        let annotations = object["metadata"]["annotations"].as_object_mut().unwrap();
+        annotations.remove("nginx.ingress.kubernetes.io/canary-by-header");
+    });
+    assert_eq!(told(&nginx, &live), "10, drifted");
+}
+
+#[test]
+fn matches_that_a_grpc_route_should_not_have_are_drift() {
+    let case = Case::load("gatewayapi/grpc");
+    let live = case.written(|object| {
+        object["spec"]["rules"][0]["matches"] = json!([{"method": {"service": "a.B"}}]);
+    });
+    assert_eq!(told(&case, &live), "10, drifted");
+}

@@ -50,6 +50,7 @@ fn session_affinity_is_kept_or_refused() {
             let is_tcp = given["canary"]["service"]["appProtocol"]
                 .as_str()
                 .is_some_and(|protocol| protocol.eq_ignore_ascii_case("tcp"));
+            let is_grpc = given["canary"]["service"]["routeKind"] == "GRPCRoute";
             let rendered = case.adapter.render(&case.route, &case.live);
             let told = rendered.err().map(|error| error.to_string());
             let is_refused = told
@@ -57,7 +58,7 @@ fn session_affinity_is_kept_or_refused() {
                 .is_some_and(|told| told.starts_with("spec.analysis.sessionAffinity is"));
             assert_eq!(
                 is_refused,
-                is_tcp || !keeps.contains(&provider),
+                is_tcp || is_grpc || !keeps.contains(&provider),
                 "{}: {told:?}",
                 path.display()
             );

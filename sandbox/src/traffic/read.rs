@@ -39,8 +39,8 @@ const fn kind(group: &'static str, versions: &'static [&'static str], kind: &'st
 enum Source {
     /// In the Service alone.
     Service,
-    /// In one object of the apex Service's name, as rules with conditions.
-    Rules(Kind, fn(&Value) -> Route),
+    /// In one object of the apex Service's name, as rules with conditions; it is of the first kind that there is.
+    Rules(&'static [Kind], fn(&Value) -> Route),
     /// In one object, as a list of weights.
     Weights(Weights),
     /// In all objects of a kind together; the Service is given.
@@ -73,18 +73,9 @@ fn apex_in_namespace(options: &TrafficOptions) -> String {
 fn source(mesh: Mesh) -> Source {
     match mesh {
         Mesh::Kubernetes => Source::Service,
-        Mesh::Istio => Source::Rules(
-            kind("networking.istio.io", &["v1", "v1beta1"], "VirtualService"),
-            rules::virtual_service,
-        ),
-        Mesh::GatewayApi | Mesh::Sluice => Source::Rules(
-            kind("gateway.networking.k8s.io", &["v1", "v1beta1"], "HTTPRoute"),
-            rules::http_route,
-        ),
-        Mesh::Contour => Source::Rules(
-            kind("projectcontour.io", &["v1"], "HTTPProxy"),
-            rules::http_proxy,
-        ),
+        Mesh::Istio => Source::Rules(VIRTUAL_SERVICE, rules::virtual_service),
+        Mesh::GatewayApi | Mesh::Sluice => Source::Rules(HTTP_ROUTE, rules::http_route),
+        Mesh::Contour => Source::Rules(HTTP_PROXY, rules::http_proxy),
         Mesh::Nginx => Source::Whole(INGRESS, ingress::nginx),
         Mesh::Skipper => Source::Whole(INGRESS, ingress::skipper),
         Mesh::Apisix => Source::Whole(
@@ -106,6 +97,16 @@ fn source(mesh: Mesh) -> Source {
     }
 }
 
+const VIRTUAL_SERVICE: &[Kind] = &[kind(
+    "networking.istio.io",
+    &["v1", "v1beta1"],
+    "VirtualService",
+)];
+const HTTP_ROUTE: &[Kind] = &[
+    kind("gateway.networking.k8s.io", &["v1", "v1beta1"], "HTTPRoute"),
+    kind("gateway.networking.k8s.io", &["v1"], "GRPCRoute"),
+];
+const HTTP_PROXY: &[Kind] = &[kind("projectcontour.io", &["v1"], "HTTPProxy")];
 const INGRESS: Kind = kind("networking.k8s.io", &["v1"], "Ingress");
 
 /// The meshes whose object is a list of weights; conditions of App Mesh and Gloo are not read.
@@ -190,8 +191,8 @@ pub(super) async fn read(client: &Client, options: &TrafficOptions) -> Result<Ro
     let cluster = Cluster { client, options };
     let route = match source(options.mesh) {
         Source::Service => None,
-        Source::Rules(kind, parse) => {
-            let object = cluster.get(&kind, &options.service).await?;
+        Source::Rules(kinds, parse) => {
+            let object = cluster.first(kinds, &options.service).await?;
             object.map(|object| parse(inside(&object, "spec")))
         }
         Source::Weights(weights) => cluster.weighted(&weights).await?,
@@ -221,6 +222,16 @@ impl Cluster<'_> {
         for version in kind.versions {
             if let Some(object) = found(self.api(kind, version).get(name).await)? {
                 return Ok(Some(object.data));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn first(&self, kinds: &[Kind], name: &str) -> Result<Option<Value>, kube::Error> {
+        for kind in kinds {
+            let object = self.get(kind, name).await?;
+            if object.is_some() {
+                return Ok(object);
             }
         }
         Ok(None)

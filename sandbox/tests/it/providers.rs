@@ -105,6 +105,13 @@ const PROVIDERS: &[Provider] = &[
             &[("gateway.networking.k8s.io/v1beta1", "HTTPRoute", false)],
         )
     }),
+    with_testers(Provider {
+        spec: || json!({"service": {"port": 80, "targetPort": 9898, "routeKind": "GRPCRoute", "gatewayRefs": [{"name": "gate"}]}}),
+        ..plain(
+            "gatewayapi:v1",
+            &[("gateway.networking.k8s.io/v1", "GRPCRoute", false)],
+        )
+    }),
     with_testers(plain("sluice", HTTP_ROUTE)),
     with_testers(plain(
         "contour",

@@ -1,5 +1,6 @@
-//! Objects that hold rules with conditions: HTTPRoute (Gateway API), VirtualService
-//! (Istio), HTTPProxy (Contour). Unknown fields are passed over.
+//! Objects that hold rules with conditions: HTTPRoute and GRPCRoute (Gateway API; of
+//! a GRPCRoute only headers are conditions), VirtualService (Istio), HTTPProxy
+//! (Contour). Unknown fields are passed over.
 
 use serde_json::Value;
 
