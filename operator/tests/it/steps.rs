@@ -77,6 +77,6 @@ async fn a_crash_behind_each_step_changes_no_weight() {
             .await;
     }
     let done = cluster.until_phase(CanaryPhase::Succeeded).await;
-    assert_eq!(done.status.unwrap().analysis.unwrap().weights, [10, 30, 60]);
+    assert_eq!(done.status.unwrap().analysis.unwrap().weights, [20, 40, 60]);
     assert_eq!(*weights.lock().unwrap(), [0, 20, 40, 60, 20, 0]);
 }
