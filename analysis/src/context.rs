@@ -38,6 +38,9 @@ pub struct Context {
     pub templates: BTreeMap<TemplateRef, Result<Resolved, Unusable>>,
     /// Checksum of the payload of webhooks, as `checksum` makes it.
     pub checksum: String,
+    /// `status.analysis.trafficStarted`: no metric server is asked about the time
+    /// before, when the same series told of another version.
+    pub traffic_started: Option<DateTime<Utc>>,
     /// The time at which is asked.
     pub now: DateTime<Utc>,
 }

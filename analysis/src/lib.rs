@@ -33,6 +33,6 @@ pub use outbound::{
     Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, KubernetesRequest,
     Method, Outbound, PrometheusServer, QueryFault, QueryResult, Reach, Series,
 };
-pub use provider::Provider;
+pub use provider::{Kept, Provider};
 pub use query::RenderError;
 pub use webhook::{answer, checksum, legacy_revision};

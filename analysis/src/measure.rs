@@ -100,6 +100,7 @@ fn when(check: &Check, context: &Context) -> When {
     When {
         now: context.now,
         interval: check.interval,
+        traffic_started: context.traffic_started,
         asker: format!("{}/{} {}", context.namespace, context.name, check.name),
     }
 }
@@ -172,6 +173,10 @@ impl<'c> Question<'c> {
                 variables,
             } => {
                 let resolved = resolved(context, namespace, name)?;
+                let interval = match &resolved.server {
+                    MetricServer::Prometheus(_) => interval,
+                    MetricServer::Other(provider) => provider.interval(check.interval),
+                };
                 let query =
                     render(&resolved.query, context, &interval, variables).map_err(|error| {
                         format!("Metric template {name}.{namespace} query render error: {error}")

@@ -22,6 +22,7 @@ use crate::outbound::{
     Asked, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, Outbound,
     PrometheusServer, QueryFault, QueryResult, Reach,
 };
+use crate::provider::Kept;
 
 pub use egress::Egress;
 
@@ -48,6 +49,7 @@ pub struct Network {
     /// For the cloud's credential service: no proxy, no redirects, no egress rules.
     identity: Client,
     egress: Arc<Egress>,
+    kept: Arc<Kept>,
 }
 
 impl Network {
@@ -72,6 +74,7 @@ impl Network {
             unchecked,
             identity,
             egress,
+            kept: Arc::default(),
         })
     }
 
@@ -147,6 +150,10 @@ impl Outbound for Network {
             };
             exchange::exchange(client, request).await
         })
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        Some(&self.kept)
     }
 
     fn variable(&self, name: &str) -> Option<Secret> {

@@ -15,6 +15,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::credentials::{Credentials, Secret};
+use crate::provider::Kept;
 use crate::wording;
 
 pub use http::{HttpRequest, HttpResponse, KubernetesRequest, Method, Reach};
@@ -56,6 +57,12 @@ pub trait Outbound: Send + Sync {
     /// Reads a variable of the operator's environment that a cloud's default
     /// credentials are found by; none where there is no such environment.
     fn variable(&self, _name: &str) -> Option<Secret> {
+        None
+    }
+
+    /// Where credentials that clouds lend are kept from one check to the next; none
+    /// where each check fetches its own.
+    fn kept(&self) -> Option<&Kept> {
         None
     }
 

@@ -15,6 +15,7 @@ mod dynatrace;
 mod externalmetrics;
 mod graphite;
 mod influxdb;
+mod kept;
 mod keptn;
 mod keys;
 mod newrelic;
@@ -34,6 +35,7 @@ use crate::measure::{finite, out_of_time};
 use crate::outbound::{HttpRequest, Outbound, base_url};
 use crate::wording;
 use answer::{Answer, Point};
+pub use kept::Kept;
 pub(crate) use keys::Keys;
 
 /// How many intervals back a server is asked, as Flagger has it.
@@ -65,6 +67,11 @@ trait Plain: Send + Sync {
     /// `spec.provider.type`, and the address as it may be shown.
     fn shown(&self) -> String;
 
+    /// A length as its queries have it (`{{ interval }}`).
+    fn interval(&self, length: TimeDelta) -> String {
+        wording::interval(length)
+    }
+
     /// The request for a query, or why there is none.
     fn query(&self, query: &str, when: &When) -> Result<HttpRequest, String>;
 
@@ -83,30 +90,48 @@ trait Plain: Send + Sync {
 /// When is asked, over which time, and for whom.
 pub(crate) struct When {
     pub(crate) now: DateTime<Utc>,
-    /// The check's interval.
+    /// The check's interval, or the time since the canary had traffic if that is shorter.
     pub(crate) interval: TimeDelta,
+    /// When the canary first had traffic, if that is known.
+    pub(crate) traffic_started: Option<DateTime<Utc>>,
     /// Canary and check, to tell askers apart.
     pub(crate) asker: String,
 }
 
 impl When {
-    /// The start of the time that is asked for.
+    /// The start of the time that is asked for: never before the canary had traffic.
     fn start(&self) -> DateTime<Utc> {
-        self.interval
+        let wanted = self
+            .interval
             .checked_mul(WINDOW_INTERVALS)
             .and_then(|window| self.now.checked_sub_signed(window))
-            .unwrap_or(DateTime::UNIX_EPOCH)
+            .unwrap_or(DateTime::UNIX_EPOCH);
+        // A window has some length.
+        let latest = self.now.checked_sub_signed(TimeDelta::seconds(1));
+        let started = self.traffic_started.min(latest);
+        started.map_or(wanted, |started| wanted.max(started))
     }
 
     /// Why a point says nothing of the time that was asked for, if it does not.
     fn out_of_time(&self, point: &Point) -> Option<String> {
+        let at = point.at?;
+        let told_until = at.checked_add_signed(point.covers).unwrap_or(at);
+        if self
+            .traffic_started
+            .is_some_and(|started| told_until < started)
+        {
+            let age = rollout::waiting::span(self.now.signed_duration_since(at));
+            return Some(format!(
+                "answered with a value from {age} ago, before the canary had traffic"
+            ));
+        }
         let window = self.now.signed_duration_since(self.start());
         let margin = self.interval.max(SKEW);
         let past = window
             .checked_add(&margin)
             .and_then(|past| past.checked_add(&point.covers))
             .unwrap_or(TimeDelta::MAX);
-        out_of_time(point.at?, self.now, past, margin)
+        out_of_time(at, self.now, past, margin)
     }
 }
 
@@ -130,6 +155,16 @@ impl Provider {
             _ => return Ok(None),
         };
         Ok(Some(Self(kind)))
+    }
+
+    /// A length as its queries have it (`{{ interval }}`).
+    pub(crate) fn interval(&self, length: TimeDelta) -> String {
+        match &self.0 {
+            Kind::Plain(plain) => plain.interval(length),
+            Kind::CloudWatch(_) | Kind::ExternalMetrics | Kind::Keptn | Kind::Stackdriver(_) => {
+                wording::interval(length)
+            }
+        }
     }
 
     /// Its type and address, without credentials.

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::When;
 use super::answer::{Answer, Point, unix_ms};
+use super::kept::Source;
 use crate::context::Unusable;
 use crate::outbound::{HttpRequest, Method, Outbound};
 use credentials::Keys;
@@ -97,8 +98,9 @@ impl CloudWatch {
         outbound: &dyn Outbound,
     ) -> Result<Option<Point>, String> {
         let body = body(query, when)?;
-        let request = self.request(&body, when, outbound).await?;
+        let (request, source) = self.request(&body, when, outbound).await?;
         let answer = retried(&request, outbound).await?;
+        forget(source.as_ref(), &answer, outbound);
         answer.check_success()?;
         Ok(read(&answer)?.map(|point| point.covering(period(&body))))
     }
@@ -106,8 +108,9 @@ impl CloudWatch {
     /// A query of nothing must be refused as such.
     pub(super) async fn probe(&self, when: &When, outbound: &dyn Outbound) -> Result<(), String> {
         let body = json!({ "StartTime": 0, "EndTime": 0, "MetricDataQueries": [] });
-        let request = self.request(&body, when, outbound).await?;
+        let (request, source) = self.request(&body, when, outbound).await?;
         let answer = retried(&request, outbound).await?;
+        forget(source.as_ref(), &answer, outbound);
         if answer.status != 400 {
             return answer.check_success();
         }
@@ -123,13 +126,15 @@ impl CloudWatch {
         body: &Value,
         when: &When,
         outbound: &dyn Outbound,
-    ) -> Result<HttpRequest, String> {
-        let keys = credentials::find(&self.region, when.now, outbound)
+    ) -> Result<(HttpRequest, Option<Source>), String> {
+        let (keys, source) = credentials::find(&self.region, when.now, outbound)
             .await
             .map_err(|why| format!("cannot be asked: {why}"))?;
         let host = endpoint("monitoring", &self.region);
-        self.signed(&host, body.to_string(), &keys, when)
-            .ok_or_else(|| "cannot be asked: its region makes no host name".to_owned())
+        let request = self.signed(&host, body.to_string(), &keys, when);
+        let request =
+            request.ok_or_else(|| "cannot be asked: its region makes no host name".to_owned())?;
+        Ok((request, source))
     }
 
     fn signed(&self, host: &str, body: String, keys: &Keys, when: &When) -> Option<HttpRequest> {
@@ -197,6 +202,20 @@ async fn retried<'r>(
     Answer::get(request, outbound).await
 }
 
+/// Keys that were refused are not used again.
+fn forget(source: Option<&Source>, answer: &Answer<'_>, outbound: &dyn Outbound) {
+    let is_refused = match answer.status {
+        401 | 403 => true,
+        400 => answer
+            .json::<Fault>()
+            .is_ok_and(|fault| REFUSALS.iter().any(|refusal| fault.kind.contains(refusal))),
+        _ => false,
+    };
+    if let (true, Some(source), Some(kept)) = (is_refused, source, outbound.kept()) {
+        kept.forget(source);
+    }
+}
+
 fn body(query: &str, when: &When) -> Result<Value, String> {
     let malformed = "cannot be asked: the query must be a JSON array of MetricDataQuery";
     let queries: Value =
@@ -207,12 +226,45 @@ fn body(query: &str, when: &When) -> Result<Value, String> {
     if !queries.iter().all(Value::is_object) {
         return Err(malformed.to_owned());
     }
+    let queries: Value = queries.into_iter().map(named).collect();
+    let end = when.now.timestamp();
+    let mut start = when.start().timestamp();
+    if when
+        .traffic_started
+        .is_some_and(|started| started.timestamp() >= start)
+    {
+        // CloudWatch goes back to where a bucket begins: the next one is wanted.
+        let bucket = bucket_s(&queries);
+        start = match start.rem_euclid(bucket) {
+            0 => start,
+            past => start.saturating_add(bucket.saturating_sub(past)),
+        };
+    }
+    if start >= end {
+        let seconds = bucket_s(&queries);
+        return Err(format!(
+            "has no bucket of {seconds} s yet that began after the canary had traffic"
+        ));
+    }
     Ok(json!({
-        "StartTime": when.start().timestamp(),
-        "EndTime": when.now.timestamp(),
+        "StartTime": start,
+        "EndTime": end,
         "MaxDatapoints": DATAPOINTS_MAX,
-        "MetricDataQueries": queries.into_iter().map(named).collect::<Vec<_>>(),
+        "MetricDataQueries": queries,
     }))
+}
+
+/// Length of the buckets in seconds; CloudWatch has none below a minute for what is
+/// older than three hours, and rounds to minutes.
+fn bucket_s(queries: &Value) -> i64 {
+    const MINUTE_S: i64 = 60;
+    const DAY_S: f64 = 86_400.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "bounded by a day; parts of a second do not matter"
+    )]
+    let period = period(queries).clamp(0.0, DAY_S) as i64;
+    period.max(MINUTE_S)
 }
 
 /// Members by their right names; those that are unknown left out, as Go does.

@@ -2,6 +2,7 @@
 
 use api::metric_template::MetricProvider;
 use base64::Engine as _;
+use chrono::TimeDelta;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
@@ -58,6 +59,11 @@ impl Graphite {
 impl Plain for Graphite {
     fn shown(&self) -> String {
         shown("graphite", &self.address)
+    }
+
+    /// Graphite does not know Go's `1m`; seconds it knows everywhere.
+    fn interval(&self, length: TimeDelta) -> String {
+        format!("{}s", length.num_seconds().max(1))
     }
 
     fn query(&self, query: &str, _when: &When) -> Result<HttpRequest, String> {

@@ -36,7 +36,8 @@ struct Named<'q> {
     is_analysis: bool,
     namespace: &'q str,
     name: &'q str,
-    timeframe: &'q str,
+    /// None: the last minute.
+    timeframe: Option<&'q str>,
     arguments: &'q str,
 }
 
@@ -95,7 +96,7 @@ fn parse(query: &str) -> Result<Named<'_>, String> {
         is_analysis,
         namespace,
         name,
-        timeframe: next().unwrap_or("1m"),
+        timeframe: next().filter(|timeframe| !timeframe.is_empty()),
         arguments: next().unwrap_or_default(),
     })
 }
@@ -191,17 +192,30 @@ fn analysis(named: &Named<'_>, when: &When) -> (Value, String) {
         .map(|(key, value)| (key.to_owned(), json!(value)))
         .collect();
     let path = format!("{API}/namespaces/{}/analyses/{name}", named.namespace);
+    let timeframe = named.timeframe.map_or_else(|| recent(when), str::to_owned);
     let object = json!({
         "apiVersion": "metrics.keptn.sh/v1beta1",
         "kind": "Analysis",
         "metadata": { "name": name, "namespace": named.namespace },
         "spec": {
             "analysisDefinition": { "name": named.name },
-            "timeframe": { "recent": named.timeframe },
+            "timeframe": { "recent": timeframe },
             "args": arguments,
         },
     });
     (object, path)
+}
+
+/// The time that an Analysis covers unless the query says another: a minute, but
+/// not from before the canary had traffic.
+fn recent(when: &When) -> String {
+    let age = when
+        .traffic_started
+        .map(|started| when.now.signed_duration_since(started).num_seconds().max(1));
+    match age {
+        Some(seconds @ ..60) => format!("{seconds}s"),
+        Some(_) | None => "1m".to_owned(),
+    }
 }
 
 const fn request(method: Method, path: String, body: Option<Value>) -> KubernetesRequest {

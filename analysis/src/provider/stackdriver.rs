@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{Answer, Point, unreadable};
+use super::kept::Source;
 use super::{Keys, When, several};
 use crate::context::Unusable;
 use crate::credentials::Secret;
@@ -46,16 +47,18 @@ impl Stackdriver {
         when: &When,
         outbound: &dyn Outbound,
     ) -> Result<Option<Point>, String> {
-        let request = self.request(query, when, outbound).await?;
+        let (request, source) = self.request(query, when, outbound).await?;
         let answer = Answer::get(&request, outbound).await?;
+        forget(&source, &answer, outbound);
         answer.check_success()?;
         read(&answer)
     }
 
     /// A query of nothing must be refused as an invalid argument.
     pub(super) async fn probe(&self, when: &When, outbound: &dyn Outbound) -> Result<(), String> {
-        let request = self.request("", when, outbound).await?;
+        let (request, source) = self.request("", when, outbound).await?;
         let answer = Answer::get(&request, outbound).await?;
+        forget(&source, &answer, outbound);
         if answer.status == 400 && answer.json::<Refusal>()?.error.status == "INVALID_ARGUMENT" {
             return Ok(());
         }
@@ -67,7 +70,7 @@ impl Stackdriver {
         query: &str,
         when: &When,
         outbound: &dyn Outbound,
-    ) -> Result<HttpRequest, String> {
+    ) -> Result<(HttpRequest, Source), String> {
         let project = self.project.expose().trim();
         // Domain-scoped projects have a colon and dots.
         let is_project = !project.is_empty()
@@ -78,13 +81,21 @@ impl Stackdriver {
         let (true, Ok(url)) = (is_project, url) else {
             return Err("cannot be asked: project of its Secret is not a project id".to_owned());
         };
-        let token = token::find(self.account_key.as_ref(), when.now, outbound)
+        let (token, source) = token::find(self.account_key.as_ref(), when.now, outbound)
             .await
             .map_err(|why| format!("cannot be asked: {why}"))?;
-        Ok(HttpRequest::new(Method::Post, url)
+        let request = HttpRequest::new(Method::Post, url)
             .secret_header("authorization", "Bearer ", &token)
             .body("application/json", json!({ "query": query }).to_string())
-            .hiding(&self.project))
+            .hiding(&self.project);
+        Ok((request, source))
+    }
+}
+
+/// A token that was refused is not used again.
+fn forget(source: &Source, answer: &Answer<'_>, outbound: &dyn Outbound) {
+    if let (401 | 403, Some(kept)) = (answer.status, outbound.kept()) {
+        kept.forget(source);
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn context(flavour: Flavour, metrics_server: &str) -> Context {
         metrics_server: PrometheusServer::at(metrics_server).unwrap(),
         templates: BTreeMap::new(),
         checksum: "758df7c9fc".into(),
+        traffic_started: None,
         now: now(),
     }
 }

@@ -9,6 +9,8 @@ mod egress;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod loopback;
 #[cfg(test)]
 mod prometheus;
@@ -22,3 +24,5 @@ mod recorded;
 mod sockets;
 #[cfg(test)]
 mod webhook;
+#[cfg(test)]
+mod windows;

@@ -201,7 +201,7 @@ async fn graphite() {
     check(
         json!({ "type": "graphite", "address": "http://g.test/base", "insecureSkipVerify": true }),
         &[("username", "user"), ("password", SECRET)],
-        "target=summarize(\n  a.{{ target }}.{b,c}, '1min')&from=-10min&format=png",
+        "target=summarize(\n  a.{{ target }}.{b,c}, '{{ interval }}')&from=-10min&format=png",
         &[
             (200, r#"[{"target":"a","datapoints":[[1,1749999880],[1.5,1749999940],[null,1750000000]]}]"#),
             (200, r#"[{"target":"a","datapoints":[["2.5","1749999940"]]}]"#),
@@ -216,7 +216,7 @@ async fn graphite() {
             (200, r#"[{"target":"a","datapoints":[[1]]}]"#),
         ],
         [expect![[r#"
-            Get http://g.test/base/render?format=json&from=-10min&target=summarize%28+a.podinfo-app.%7Bb%2Cc%7D%2C+%271min%27%29 (any certificate)
+            Get http://g.test/base/render?format=json&from=-10min&target=summarize%28+a.podinfo-app.%7Bb%2Cc%7D%2C+%2760s%27%29 (any certificate)
             authorization: Basic dXNlcjpodW50ZXIyLW1hcmtlcg==
             value 1.5
             value 2.5

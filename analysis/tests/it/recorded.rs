@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use analysis::{
-    Asked, Context, Flavour, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse,
+    Asked, Context, Flavour, HookFault, HookRequest, HookResponse, HttpRequest, HttpResponse, Kept,
     KubernetesRequest, Outbound, PrometheusServer, QueryFault, QueryResult, Reach, Resolved,
     Secret, TemplateRef, available, measure,
 };
@@ -25,6 +25,7 @@ pub(crate) struct Recorded {
     pub(crate) asked: Mutex<Vec<String>>,
     pub(crate) variables: BTreeMap<&'static str, &'static str>,
     pub(crate) files: BTreeMap<&'static str, String>,
+    pub(crate) kept: Option<Kept>,
 }
 
 impl Recorded {
@@ -115,6 +116,10 @@ impl Outbound for Recorded {
                 _ => Err(QueryFault::Status { status, message }),
             }
         })
+    }
+
+    fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     fn variable(&self, name: &str) -> Option<Secret> {

@@ -4,7 +4,8 @@
 //! environment → web identity token (STS) → container service (ECS, EKS) → instance (IMDSv2)
 //! ```
 //!
-//! The first that is set up decides. Shared configuration files are not read.
+//! The first that is set up decides. Shared configuration files are not read. What
+//! is lent is kept until shortly before it ends (`kept`).
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::super::answer::{Answer, tag};
+use super::super::kept::{Lent, Source};
 use super::endpoint;
 use crate::credentials::Secret;
 use crate::outbound::{HttpRequest, Method, Outbound, Reach};
@@ -43,38 +45,95 @@ pub(super) struct Keys {
     pub(super) token: Option<Secret>,
 }
 
+/// Who lends keys.
+enum Lender {
+    WebIdentity { file: Secret, role: Secret },
+    Container { url: String },
+    Instance,
+}
+
+/// Keys, and where they were lent, if they were.
 pub(super) async fn find(
     region: &str,
     now: DateTime<Utc>,
     outbound: &dyn Outbound,
-) -> Result<Keys, String> {
+) -> Result<(Keys, Option<Source>), String> {
     let set = |name| set(outbound, name);
     if let (Some(id), Some(key)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY")) {
         let token = set("AWS_SESSION_TOKEN");
-        return Ok(Keys { id, key, token });
+        return Ok((Keys { id, key, token }, None));
     }
+    let lender = lender(outbound)?;
+    let source = match &lender {
+        Lender::WebIdentity { file, role } => {
+            Source::of(&["aws", "web", region, file.expose(), role.expose()])
+        }
+        Lender::Container { url } => Source::of(&["aws", "container", url]),
+        Lender::Instance => Source::of(&["aws", "instance"]),
+    };
+    let kept = outbound.kept();
+    let known = kept.and_then(|kept| keys(&kept.find(&source, now)?));
+    if let Some(known) = known {
+        return Ok((known, Some(source)));
+    }
+    let lent = lend(&lender, region, now, outbound).await?;
+    if let Some(kept) = kept {
+        kept.keep(&source, &lent, now);
+    }
+    let keys = keys(&lent).ok_or("the AWS credential service gave no credentials")?;
+    Ok((keys, Some(source)))
+}
+
+/// What was lent, as keys.
+fn keys(lent: &Lent) -> Option<Keys> {
+    match lent.parts.as_slice() {
+        [id, key] | [id, key, _] => Some(Keys {
+            id: id.clone(),
+            key: key.clone(),
+            token: lent.parts.get(2).cloned(),
+        }),
+        _ => None,
+    }
+}
+
+async fn lend(
+    lender: &Lender,
+    region: &str,
+    now: DateTime<Utc>,
+    outbound: &dyn Outbound,
+) -> Result<Lent, String> {
+    match lender {
+        Lender::WebIdentity { file, role } => web_identity(file, role, region, now, outbound)
+            .await
+            .map_err(|why| format!("the AWS security token service {why}")),
+        Lender::Container { url } => container(url, outbound)
+            .await
+            .map_err(|why| format!("the container's credential service {why}")),
+        Lender::Instance => instance(outbound).await.map_err(|why| {
+            format!(
+                "found no AWS credentials in the operator's environment, and the instance metadata service {why}"
+            )
+        }),
+    }
+}
+
+fn lender(outbound: &dyn Outbound) -> Result<Lender, String> {
+    let set = |name| set(outbound, name);
     if let (Some(file), Some(role)) = (set("AWS_WEB_IDENTITY_TOKEN_FILE"), set("AWS_ROLE_ARN")) {
-        let keys = web_identity(&file, &role, region, now, outbound).await;
-        return keys.map_err(|why| format!("the AWS security token service {why}"));
+        return Ok(Lender::WebIdentity { file, role });
     }
     let relative = set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
         .map(|path| format!("{CONTAINER}{}", path.expose()));
     let full = set("AWS_CONTAINER_CREDENTIALS_FULL_URI").map(|url| url.expose().to_owned());
     if let Some(url) = relative.or(full) {
-        let keys = container(&url, outbound).await;
-        return keys.map_err(|why| format!("the container's credential service {why}"));
+        return Ok(Lender::Container { url });
     }
     let is_off = set("AWS_EC2_METADATA_DISABLED")
         .is_some_and(|value| value.expose().eq_ignore_ascii_case("true"));
     if is_off {
         return Err("found no AWS credentials in the operator's environment".to_owned());
     }
-    let keys = instance(outbound).await;
-    keys.map_err(|why| {
-        format!(
-            "found no AWS credentials in the operator's environment, and the instance metadata service {why}"
-        )
-    })
+    Ok(Lender::Instance)
 }
 
 fn set(outbound: &dyn Outbound, name: &str) -> Option<Secret> {
@@ -89,7 +148,7 @@ async fn web_identity(
     region: &str,
     now: DateTime<Utc>,
     outbound: &dyn Outbound,
-) -> Result<Keys, String> {
+) -> Result<Lent, String> {
     let token = outbound.file(file.expose()).await;
     let token = token.ok_or("has no token: AWS_WEB_IDENTITY_TOKEN_FILE cannot be read")?;
     let session = set(outbound, "AWS_ROLE_SESSION_NAME").map_or_else(
@@ -119,12 +178,15 @@ async fn web_identity(
         part("SecretAccessKey"),
         part("SessionToken"),
     ) {
-        (Some(id), Some(key), token @ Some(_)) => Ok(Keys { id, key, token }),
+        (Some(id), Some(key), Some(token)) => Ok(Lent {
+            parts: vec![id, key, token],
+            ends: tag(text, "Expiration").and_then(time),
+        }),
         _ => Err("gave no credentials".to_owned()),
     }
 }
 
-async fn container(url: &str, outbound: &dyn Outbound) -> Result<Keys, String> {
+async fn container(url: &str, outbound: &dyn Outbound) -> Result<Lent, String> {
     let url = parse(url)?;
     let host = url.host_str().unwrap_or_default();
     if url.scheme() != "https" && !CONTAINER_HOSTS.contains(&host) {
@@ -142,7 +204,7 @@ async fn container(url: &str, outbound: &dyn Outbound) -> Result<Keys, String> {
 }
 
 /// IMDSv2: a token first, then the role, then its credentials.
-async fn instance(outbound: &dyn Outbound) -> Result<Keys, String> {
+async fn instance(outbound: &dyn Outbound) -> Result<Lent, String> {
     let request = local(Method::Put, parse(&format!("{INSTANCE}/api/token"))?)
         .header("x-aws-ec2-metadata-token-ttl-seconds", "300");
     let answer = Answer::get(&request, outbound).await?;
@@ -181,16 +243,26 @@ struct Given {
     access_key_id: String,
     secret_access_key: String,
     token: Option<String>,
+    expiration: Option<String>,
 }
 
-fn given(answer: &Answer<'_>) -> Result<Keys, String> {
+fn given(answer: &Answer<'_>) -> Result<Lent, String> {
     answer.check_success()?;
     // Not `json`: its errors quote the answer.
     let given: Option<Given> = serde_json::from_str(answer.text()?).ok();
     let given = given.ok_or("gave no credentials")?;
-    Ok(Keys {
-        id: Secret::new(given.access_key_id),
-        key: Secret::new(given.secret_access_key),
-        token: given.token.map(Secret::new),
+    let mut parts = vec![
+        Secret::new(given.access_key_id),
+        Secret::new(given.secret_access_key),
+    ];
+    parts.extend(given.token.map(Secret::new));
+    Ok(Lent {
+        parts,
+        ends: given.expiration.as_deref().and_then(time),
     })
+}
+
+fn time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(time.with_timezone(&Utc))
 }

@@ -15,7 +15,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -23,6 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::answer::Answer;
+use super::super::kept::{Lent, Source};
 use crate::credentials::Secret;
 use crate::outbound::{HttpRequest, Method, Outbound, Reach};
 
@@ -38,28 +39,48 @@ const METADATA: &str =
 
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A token, and who gave it. It is kept until shortly before it ends.
 pub(super) async fn find(
     key: Option<&Secret>,
     now: DateTime<Utc>,
     outbound: &dyn Outbound,
-) -> Result<Secret, String> {
-    if let Some(key) = key {
-        return exchanged("serviceAccountKey of its Secret", key, now, outbound).await;
-    }
+) -> Result<(Secret, Source), String> {
     let named = outbound
         .variable("GOOGLE_APPLICATION_CREDENTIALS")
-        .filter(|path| !path.expose().is_empty());
-    if let Some(path) = named {
-        let what = "the file of GOOGLE_APPLICATION_CREDENTIALS";
-        let key = outbound.file(path.expose()).await;
-        let key = key.ok_or_else(|| format!("{what} cannot be read"))?;
-        return exchanged(what, &key, now, outbound).await;
+        .filter(|path| key.is_none() && !path.expose().is_empty());
+    let source = match (key, &named) {
+        (Some(key), _) => Source::of(&["google", "key", key.expose()]),
+        (None, Some(path)) => Source::of(&["google", "file", path.expose()]),
+        (None, None) => Source::of(&["google", "metadata"]),
+    };
+    let kept = outbound.kept();
+    let token = |lent: &Lent| lent.parts.first().cloned();
+    if let Some(token) = kept.and_then(|kept| token(&kept.find(&source, now)?)) {
+        return Ok((token, source));
     }
+    let lent = match (key, &named) {
+        (Some(key), _) => exchanged("serviceAccountKey of its Secret", key, now, outbound).await?,
+        (None, Some(path)) => {
+            let what = "the file of GOOGLE_APPLICATION_CREDENTIALS";
+            let key = outbound.file(path.expose()).await;
+            let key = key.ok_or_else(|| format!("{what} cannot be read"))?;
+            exchanged(what, &key, now, outbound).await?
+        }
+        (None, None) => metadata(now, outbound).await?,
+    };
+    if let Some(kept) = kept {
+        kept.keep(&source, &lent, now);
+    }
+    let token = token(&lent).ok_or("Google gave no token")?;
+    Ok((token, source))
+}
+
+async fn metadata(now: DateTime<Utc>, outbound: &dyn Outbound) -> Result<Lent, String> {
     let url = Url::parse(METADATA).map_err(|_| "the metadata server has no address")?;
     let mut request = HttpRequest::new(Method::Get, url).header("metadata-flavor", "Google");
     request.timeout = METADATA_TIMEOUT;
     request.reach = Reach::CloudIdentity;
-    let token = fetch(&request, outbound).await;
+    let token = fetch(&request, now, outbound).await;
     token.map_err(|why| format!("Google's metadata server {why}"))
 }
 
@@ -79,7 +100,7 @@ async fn exchanged(
     key: &Secret,
     now: DateTime<Utc>,
     outbound: &dyn Outbound,
-) -> Result<Secret, String> {
+) -> Result<Lent, String> {
     let account: Option<Account> = serde_json::from_str(key.expose()).ok();
     let account = account
         .filter(|account| account.kind == "service_account")
@@ -102,7 +123,7 @@ async fn exchanged(
         )
         .hiding(&Secret::new(assertion))
         .hiding(&Secret::new(account.client_email));
-    let token = fetch(&request, outbound).await;
+    let token = fetch(&request, now, outbound).await;
     token.map_err(|why| format!("Google's token server {why}"))
 }
 
@@ -144,13 +165,23 @@ fn assertion(account: &Account, now: DateTime<Utc>) -> Option<String> {
 #[derive(Deserialize)]
 struct Granted {
     access_token: String,
+    /// Seconds.
+    expires_in: Option<i64>,
 }
 
-async fn fetch(request: &HttpRequest, outbound: &dyn Outbound) -> Result<Secret, String> {
+async fn fetch(
+    request: &HttpRequest,
+    now: DateTime<Utc>,
+    outbound: &dyn Outbound,
+) -> Result<Lent, String> {
     let answer = Answer::get(request, outbound).await?;
     answer.check_success()?;
     // Not `json`: its errors quote the answer.
     let granted: Option<Granted> = serde_json::from_str(answer.text()?).ok();
     let granted = granted.ok_or("gave no token")?;
-    Ok(Secret::new(granted.access_token))
+    let length = granted.expires_in.and_then(TimeDelta::try_seconds);
+    Ok(Lent {
+        parts: vec![Secret::new(granted.access_token)],
+        ends: length.and_then(|length| now.checked_add_signed(length)),
+    })
 }
