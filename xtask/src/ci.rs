@@ -39,6 +39,8 @@ const SOURCE: [Check; 8] = [
                     "clippy",
                     "--workspace",
                     "--all-targets",
+                    "--features",
+                    "cli/jemalloc",
                     "--quiet",
                     "--",
                     "-D",
