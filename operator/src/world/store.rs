@@ -25,9 +25,10 @@ struct Inner<T> {
     fault: Option<String>,
 }
 
+/// Boxed: half of a table's places may be empty.
 struct Entry<T> {
     version: Option<u64>,
-    value: T,
+    value: Box<T>,
 }
 
 impl<T> Default for Store<T> {
@@ -60,7 +61,7 @@ impl<T: Clone + PartialEq> Store<T> {
     pub fn get(&self, key: &Key) -> Known<T> {
         let inner = self.lock();
         match inner.objects.get(key) {
-            Some(entry) => Known::Present(entry.value.clone()),
+            Some(entry) => Known::Present((*entry.value).clone()),
             None if *self.ready.borrow() => Known::Absent,
             None => Known::Unread(inner.fault.clone()),
         }
@@ -82,11 +83,12 @@ impl<T: Clone + PartialEq> Store<T> {
             Some(entry) if is_older(version, entry.version) => false,
             Some(entry) => {
                 entry.version = version;
-                let is_changed = entry.value != value;
-                entry.value = value;
+                let is_changed = *entry.value != value;
+                *entry.value = value;
                 is_changed
             }
             None => {
+                let value = Box::new(value);
                 inner.objects.insert(key, Entry { version, value });
                 true
             }
