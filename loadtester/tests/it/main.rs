@@ -12,3 +12,4 @@ mod api;
 mod grpc;
 mod load;
 mod support;
+mod tasks;

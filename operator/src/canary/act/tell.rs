@@ -73,7 +73,10 @@ fn event_hooks(ctx: &Context, subject: &Subject) -> Vec<EventHook> {
 
 fn read_hook(hook: &CanaryWebhook) -> EventHook {
     let mut read = EventHook::global(&hook.url);
-    if let Some(Ok(timeout)) = hook.timeout.as_deref().map(api::duration::parse) {
+    let timeout = hook.timeout.as_deref().map(api::duration::parse);
+    if let Some(Ok(timeout)) = timeout
+        && !timeout.is_zero()
+    {
         read.timeout = timeout;
     }
     read.retries = hook
