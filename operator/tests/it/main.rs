@@ -32,3 +32,5 @@ mod steps;
 mod targets;
 #[cfg(test)]
 mod trouble;
+#[cfg(test)]
+mod unknown;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     action::Action,
-    report::told,
+    report::{Evidence, told},
     spec::{GateKind, OnUnknown, UnknownAction},
     state::{Phase, RollbackReason, Run, State},
     waiting::{WaitingOn, span},
@@ -83,12 +83,12 @@ fn questions(scene: &Scene<'_>, state: &State, run: &Run) -> Plan {
     } else {
         match round::hooks(scene, &asking, GateKind::Rollout) {
             Heard::Passed(hooks) => join(hooks, round::metrics(scene, &asking, run)),
-            other @ (Heard::Ask(_) | Heard::Failed(_) | Heard::Unknown(_)) => other,
+            other @ (Heard::Ask(_) | Heard::Failed(_) | Heard::Unknown(..)) => other,
         }
     };
     match heard {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
-        Heard::Unknown(waiting_on) => unknown(scene, state, run, waiting_on),
+        Heard::Unknown(waiting_on, evidence) => unknown(scene, state, run, waiting_on, evidence),
         Heard::Failed(checked) => failed(scene, state, run, checked, is_first),
         Heard::Passed(checked) => {
             let known = tally::known(run);
@@ -99,20 +99,28 @@ fn questions(scene: &Scene<'_>, state: &State, run: &Run) -> Plan {
 }
 
 /// A round without a verdict: the weight holds, until the Canary's patience with that ends.
-fn unknown(scene: &Scene<'_>, state: &State, run: &Run, waiting_on: WaitingOn) -> Plan {
+fn unknown(
+    scene: &Scene<'_>,
+    state: &State,
+    run: &Run,
+    waiting_on: WaitingOn,
+    evidence: Vec<Evidence>,
+) -> Plan {
     let since = run.memory.unknown_since.unwrap_or(scene.today());
     let mut next = run.clone();
     next.memory.unknown_since = Some(since);
-    match (scene.spec.on_unknown, &waiting_on) {
+    let plan = match (scene.spec.on_unknown, &waiting_on) {
         (Some(OnUnknown { deadline, action }), WaitingOn::Metrics { why, .. })
             if action == UnknownAction::Rollback && later(since, deadline) <= scene.now =>
         {
             next.memory.checked = Some(scene.today());
+            next.memory.evidence.clone_from(&evidence);
             let why = format!("no verdict for {}: {why}", span(deadline));
             roll_back::begin(scene, next, RollbackReason::Unknown(why))
         }
         (Some(_) | None, _) => Plan::hold(with(state, next), waiting_on),
-    }
+    };
+    plan.showing(evidence)
 }
 
 fn join(mut first: Checked, second: Heard) -> Heard {
@@ -122,7 +130,7 @@ fn join(mut first: Checked, second: Heard) -> Heard {
             first.events.append(&mut second.events);
             Heard::Passed(first)
         }
-        other @ (Heard::Ask(_) | Heard::Failed(_) | Heard::Unknown(_)) => other,
+        other @ (Heard::Ask(_) | Heard::Failed(_) | Heard::Unknown(..)) => other,
     }
 }
 

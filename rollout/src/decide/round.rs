@@ -29,8 +29,8 @@ pub(super) enum Heard {
     Passed(Checked),
     /// Something failed.
     Failed(Checked),
-    /// Nothing can be said yet.
-    Unknown(WaitingOn),
+    /// Nothing can be said yet: what is waited for, and what was measured all the same.
+    Unknown(WaitingOn, Vec<Evidence>),
 }
 
 /// Evidence of a part of a round, and the events that tell of it.
@@ -188,13 +188,14 @@ pub(super) fn confirm(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Hea
             return Heard::Ask(vec![asking.probe_gate(gate)]);
         };
         if !answer.is_open {
-            return Heard::Unknown(WaitingOn::Gate {
+            let waiting_on = WaitingOn::Gate {
                 name: gate.name.clone(),
                 kind,
                 detail: answer.detail.clone(),
                 at: answer.at,
                 next: scene.after_interval(answer.at),
-            });
+            };
+            return Heard::Unknown(waiting_on, Vec::new());
         }
         checked.events.extend(wording::passed(gate, asking.phase));
     }
@@ -250,7 +251,7 @@ pub(super) fn metrics(scene: &Scene<'_>, asking: &Asking, run: &Run) -> Heard {
     match (missing.is_empty(), has_failed, unknown) {
         (false, _, _) => Heard::Ask(missing),
         (true, true, _) => Heard::Failed(checked),
-        (true, false, Some(waiting_on)) => Heard::Unknown(waiting_on),
+        (true, false, Some(waiting_on)) => Heard::Unknown(waiting_on, checked.evidence),
         (true, false, None) => Heard::Passed(checked),
     }
 }

@@ -98,7 +98,7 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
     };
     match round::confirm(scene, &asking, GateKind::ConfirmRollout) {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
-        Heard::Unknown(waiting_on) => {
+        Heard::Unknown(waiting_on, _) => {
             Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
         }
         Heard::Passed(checked) | Heard::Failed(checked) => {

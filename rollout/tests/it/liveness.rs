@@ -11,16 +11,9 @@ use crate::script::{Cluster, canary};
 /// Moments after which a run without faults must be over.
 const MOMENTS_MAX: usize = 120;
 
-fn analyses() -> impl Strategy<Value = (Value, Value)> {
-    let gates = json!([
-        {"name": "leave", "type": "confirm-rollout", "url": "http://g"},
-        {"name": "load", "type": "pre-rollout", "url": "http://g"},
-        {"name": "more", "type": "confirm-traffic-increase", "url": "http://g"},
-        {"name": "qa", "type": "confirm-promotion", "url": "http://g"},
-        {"name": "stop", "type": "rollback", "url": "http://g"},
-    ]);
-    let metrics = json!([{"name": "request-success-rate", "threshold": 99}]);
-    let ways = vec![
+/// One analysis of each kind.
+fn ways() -> Vec<Value> {
+    vec![
         json!({"stepWeight": 25, "maxWeight": 50}),
         json!({"stepWeights": [1, 60], "stepWeightPromotion": 40}),
         json!({"stepWeight": 50, "mirror": true}),
@@ -30,7 +23,18 @@ fn analyses() -> impl Strategy<Value = (Value, Value)> {
         json!({"iterations": 2}),
         json!({"iterations": 2, "mirror": true}),
         json!({"iterations": 1, "match": [{"headers": {"a": {"exact": "b"}}}]}),
-    ];
+    ]
+}
+
+fn analyses() -> impl Strategy<Value = (Value, Value)> {
+    let gates = json!([
+        {"name": "leave", "type": "confirm-rollout", "url": "http://g"},
+        {"name": "load", "type": "pre-rollout", "url": "http://g"},
+        {"name": "more", "type": "confirm-traffic-increase", "url": "http://g"},
+        {"name": "qa", "type": "confirm-promotion", "url": "http://g"},
+        {"name": "stop", "type": "rollback", "url": "http://g"},
+    ]);
+    let metrics = json!([{"name": "request-success-rate", "threshold": 99}]);
     let specs = vec![
         json!({}),
         json!({"provider": "kubernetes"}),
@@ -39,7 +43,7 @@ fn analyses() -> impl Strategy<Value = (Value, Value)> {
         json!({"autoscalerRef": {"apiVersion": "a", "kind": "ScaledObject", "name": "s"}}),
     ];
     (
-        proptest::sample::select(ways),
+        proptest::sample::select(ways()),
         proptest::sample::select(specs),
     )
         .prop_map(move |(mut analysis, spec)| {
@@ -129,10 +133,10 @@ fn is_settled(state: &State) -> bool {
     )
 }
 
-/// Runs a release of v2 with a crash before the n-th write; what was reached, and by which weights.
-fn release(writes_left: Option<usize>, is_good: bool) -> (State, Vec<u8>, Option<String>, usize) {
-    let analysis = json!({"stepWeight": 25, "maxWeight": 50, "stepWeightPromotion": 30,
-        "metrics": [{"name": "request-success-rate", "threshold": 99}]});
+/// What a release of v2 came to, with a crash before the n-th write.
+fn release(analysis: &Value, is_good: bool, writes_left: Option<usize>) -> (Cluster, String) {
+    let mut analysis = analysis.clone();
+    analysis["metrics"] = json!([{"name": "request-success-rate", "threshold": 99}]);
     let mut cluster = Cluster::new(canary(&analysis, &json!({})));
     cluster.writes_left = writes_left;
     for _ in 0..3 {
@@ -142,29 +146,28 @@ fn release(writes_left: Option<usize>, is_good: bool) -> (State, Vec<u8>, Option
     if !is_good {
         cluster.moment("request-success-rate=50");
     }
-    for _ in 0..12 {
+    for _ in 0..14 {
         cluster.moment("10s");
     }
     let primary = cluster.world.primary.workload().unwrap();
-    let runs = primary
-        .snapshot
-        .as_ref()
-        .map(|snapshot| snapshot.revision.to_string());
-    (cluster.state(), cluster.weights, runs, cluster.writes)
+    let runs = primary.snapshot.as_ref().map(|it| it.revision.to_string());
+    let state = cluster.state();
+    let end = format!("{:?} {} % {runs:?}", state.phase(), state.weight());
+    (cluster, end)
 }
 
 #[test]
 fn a_crash_before_any_write_ends_where_it_would_have_ended() {
-    for is_good in [true, false] {
-        let (state, weights, primary, writes) = release(None, is_good);
-        assert!(writes > 20, "{writes}");
-        for crash in 0..writes {
-            let (crashed, visited, runs, _) = release(Some(crash), is_good);
-            assert_eq!(crashed.phase(), state.phase(), "crash before write {crash}");
-            assert_eq!(crashed.weight(), state.weight());
-            assert_eq!(runs, primary, "crash before write {crash}");
+    for (analysis, is_good) in ways().iter().flat_map(|way| [(way, true), (way, false)]) {
+        let (calm, end) = release(analysis, is_good, None);
+        assert!(is_settled(&calm.state()), "{analysis}: {end}");
+        assert!(calm.writes > 15, "{analysis}: {}", calm.writes);
+        for crash in 0..calm.writes {
+            let (crashed, reached) = release(analysis, is_good, Some(crash));
+            let told = format!("{analysis}, good {is_good}, crash before write {crash}");
+            assert_eq!(reached, end, "{told}");
             // A step that was routed and not stored goes on from there: nobody is sent to and fro.
-            assert_eq!(visited, weights, "crash before write {crash}");
+            assert_eq!(crashed.weights, calm.weights, "{told}");
         }
     }
 }

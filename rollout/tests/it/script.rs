@@ -4,7 +4,7 @@
 //! nothing changes (e2e/scenarios/README.md has the words). Every decision is audited, and every state goes
 //! through the stored status and back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     Canary,
@@ -12,8 +12,8 @@ use api::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use rollout::{
-    Answers, Decision, Defaults, Measured, Revision, Seen, Snapshot, Split, State, TrafficSeen,
-    ValidSpec, Weight, Workload, World, audit, decide, probes,
+    Answers, Decision, Defaults, Measured, Part, Revision, Seen, Snapshot, Split, State,
+    TrafficSeen, ValidSpec, Weight, Workload, World, audit, decide, probes,
 };
 use serde_json::{Value, json};
 
@@ -90,6 +90,7 @@ impl Cluster {
                 traffic: TrafficSeen::Unreadable(
                     "VirtualService \"podinfo\" does not exist".into(),
                 ),
+                drift: BTreeSet::from([Part::Routes]),
                 ..World::default()
             },
             status: None,
@@ -120,6 +121,7 @@ impl Cluster {
         new.world.primary = Seen::Present(pods(None, REPLICAS));
         let weight = Weight::try_from(status.canary_weight).unwrap();
         new.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
+        new.world.drift.clear();
         new.status = Some(status);
         new
     }

@@ -47,7 +47,7 @@ pub(super) fn take(
     for kind in confirms(scene, state, run, next) {
         match round::confirm(scene, asking, kind) {
             Heard::Ask(probes) => return Plan::ask(state.clone(), probes),
-            Heard::Unknown(waiting_on) => {
+            Heard::Unknown(waiting_on, _) => {
                 let held = match kind {
                     GateKind::ConfirmPromotion => State::WaitingPromotion(run.clone()),
                     GateKind::ConfirmTrafficIncrease
