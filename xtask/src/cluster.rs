@@ -1,5 +1,7 @@
 //! Starts the real control plane or node, runs the tests that need it, and stops it again.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -8,7 +10,7 @@ use serde_json::Value;
 
 use crate::run::{command, root, run_command};
 use crate::setup;
-use crate::setup::{cluster_script, gateway_crds, tools};
+use crate::setup::{DataPlane, cluster_script, tools};
 
 /// The workload's image, loaded into the node.
 const PODINFO_IMAGE: &str = "docker.io/library/podinfo:1";
@@ -16,6 +18,8 @@ const PODINFO_IMAGE: &str = "docker.io/library/podinfo:1";
 /// A running cluster; stopped when dropped, whatever happened.
 struct Cluster {
     state: &'static str,
+    /// Held while it runs: its state and its names are one for the machine.
+    _turn: File,
 }
 
 /// Where the cluster keeps its state while it runs.
@@ -25,7 +29,18 @@ impl Cluster {
     fn up(mode: &[&str]) -> Result<Self> {
         setup::debian()?;
         setup::cluster()?;
-        let cluster = Self { state: STATE };
+        let turn = File::create(format!("{STATE}.lock"))?;
+        if turn.try_lock().is_err() {
+            writeln!(
+                io::stdout(),
+                "another run has the cluster; waiting for its end"
+            )?;
+            turn.lock()?;
+        }
+        let cluster = Self {
+            state: STATE,
+            _turn: turn,
+        };
         run_command(&mut cluster.script("down"))?;
         run_command(cluster.script("up").args(mode))?;
         Ok(cluster)
@@ -45,12 +60,15 @@ impl Cluster {
 
     /// Runs the tests whose names hold `filter` beside the cluster.
     fn test(&self, programs: &Programs, filter: &str) -> Result<()> {
+        let DataPlane { contour, envoy } = setup::data_plane()?;
         let mut test = self.script("exec");
         test.arg(&programs.tests)
             .args([filter, "--nocapture", "--test-threads=1"]);
         test.env("E2E_CLUSTER", "1")
             .env("E2E_SLUICE", &programs.sluice);
-        test.env("E2E_GATEWAY_CRDS", gateway_crds()?);
+        test.env("E2E_CRDS", setup::crds()?)
+            .env("E2E_CONTOUR", contour)
+            .env("E2E_ENVOY", envoy);
         run_command(&mut test)
     }
 }

@@ -1,13 +1,20 @@
 //! Installs what the checks need on a fresh Debian-like machine with Rust, Go and root.
+//!
+//! The real data plane is in `setup/data_plane.rs`, the meshes' definitions are in `setup/crds.rs`.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+pub(crate) use data_plane::DataPlane;
+
 use crate::run::{answers, command, root, run, run_command};
 
-/// Debian packages of the real node: container runtime, CNI plugins, network tools, Prometheus.
-const DEBIAN: [&str; 8] = [
+mod crds;
+mod data_plane;
+
+/// Debian packages of the real node: container runtime, CNI plugins, network tools, Prometheus; pip for Envoy.
+const DEBIAN: [&str; 9] = [
     "runc",
     "containernetworking-plugins",
     "iptables",
@@ -16,13 +23,11 @@ const DEBIAN: [&str; 8] = [
     "prometheus",
     "git",
     "python3",
+    "python3-pip",
 ];
 
 /// The workload of the end-to-end runs, a Go module.
 const PODINFO: &str = "github.com/stefanprodan/podinfo/cmd/podinfo@latest";
-
-/// The module whose CRDs the gateway speaks.
-const GATEWAY_API: &str = "sigs.k8s.io/gateway-api@v1.4.0";
 
 /// Where built tools are kept between runs.
 pub(crate) fn tools() -> Result<PathBuf> {
@@ -44,7 +49,8 @@ pub(crate) fn setup() -> Result<()> {
     deny()?;
     debian()?;
     cluster()?;
-    gateway_crds().map(drop)
+    crds()?;
+    data_plane().map(drop)
 }
 
 /// `cargo deny`, which judges the licences and origins of what we link.
@@ -72,8 +78,9 @@ pub(crate) fn debian() -> Result<()> {
         "git",
         "python3",
     ];
-    if programs.iter().all(|p| is_there(p)) && std::path::Path::new("/usr/lib/cni/bridge").exists()
-    {
+    let has_cni = std::path::Path::new("/usr/lib/cni/bridge").exists();
+    let has_pip = answers("python3", &["-m", "pip", "--version"]);
+    if programs.iter().all(|p| is_there(p)) && has_cni && has_pip {
         return Ok(());
     }
     run("apt-get", &["update", "-qq"])?;
@@ -102,15 +109,14 @@ pub(crate) fn cluster() -> Result<()> {
     Ok(())
 }
 
-/// The folder of the Gateway API's standard CRDs.
-pub(crate) fn gateway_crds() -> Result<PathBuf> {
-    let told = crate::run::output("go", &["mod", "download", "-json", GATEWAY_API])?;
-    let told: serde_json::Value = serde_json::from_str(&told)?;
-    let dir = told
-        .get("Dir")
-        .and_then(serde_json::Value::as_str)
-        .context("go mod download named no folder")?;
-    Ok(PathBuf::from(dir).join("config/crd/standard"))
+/// The folder of the meshes' definitions, a folder a mesh.
+pub(crate) fn crds() -> Result<PathBuf> {
+    crds::install(&tools()?)
+}
+
+/// Contour and Envoy.
+pub(crate) fn data_plane() -> Result<DataPlane> {
+    data_plane::install(&tools()?)
 }
 
 /// The cluster script.

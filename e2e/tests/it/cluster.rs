@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use api::Canary;
+use api::canary::CanaryStatus;
 use futures::TryStreamExt;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::discovery::Scope;
 use kube::runtime::watcher::watch_object;
 use serde_json::Value;
+
+use crate::definitions::apply_definitions;
 
 /// A client, if the test was started beside a cluster (`cargo x plane`, `cargo x e2e`).
 pub(crate) async fn client() -> Option<Client> {
@@ -35,17 +39,13 @@ pub(crate) async fn apply_object(client: &Client, object: &Value) -> Result<()> 
             .and_then(Value::as_str)
             .unwrap_or_default()
     };
-    let (group, version) = field("/apiVersion")
-        .rsplit_once('/')
-        .unwrap_or(("", field("/apiVersion")));
-    let gvk = GroupVersionKind::gvk(group, version, field("/kind"));
-    let name = field("/metadata/name");
+    let (kind, name) = (field("/kind"), field("/metadata/name"));
     let parameters = PatchParams::apply("e2e").force();
     let mut last = None;
     for _ in 0..100 {
         let applied = async {
-            let (resource, _) = kube::discovery::pinned_kind(client, &gvk).await?;
-            let api: Api<DynamicObject> = api_of(client, &resource, field("/metadata/namespace"));
+            let namespace = field("/metadata/namespace");
+            let api = api(client, field("/apiVersion"), kind, namespace).await?;
             api.patch(name, &parameters, &Patch::Apply(object)).await
         };
         match applied.await {
@@ -55,15 +55,23 @@ pub(crate) async fn apply_object(client: &Client, object: &Value) -> Result<()> 
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("{}/{name} was not applied: {last:?}", gvk.kind)
+    bail!("{kind}/{name} was not applied: {last:?}")
 }
 
-fn api_of(client: &Client, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
-    if namespace.is_empty() {
-        Api::all_with(client.clone(), resource)
-    } else {
-        Api::namespaced_with(client.clone(), namespace, resource)
-    }
+/// The objects of a kind; those of the whole cluster if its kind has no namespaces.
+pub(crate) async fn api(
+    client: &Client,
+    api_version: &str,
+    kind: &str,
+    namespace: &str,
+) -> kube::Result<Api<DynamicObject>> {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    let (resource, capabilities) = kube::discovery::pinned_kind(client, &gvk).await?;
+    Ok(match capabilities.scope {
+        Scope::Cluster => Api::all_with(client.clone(), &resource),
+        Scope::Namespaced => Api::namespaced_with(client.clone(), namespace, &resource),
+    })
 }
 
 /// Our definitions, the Gateway API's own, and the namespace of the test.
@@ -71,16 +79,7 @@ pub(crate) async fn prepare(client: &Client, namespace: &str) -> Result<()> {
     for crd in api::crd::all() {
         apply_object(client, &crd).await?;
     }
-    let folder = std::env::var("E2E_GATEWAY_CRDS").context("E2E_GATEWAY_CRDS names no folder")?;
-    for kind in [
-        "gatewayclasses",
-        "gateways",
-        "httproutes",
-        "referencegrants",
-    ] {
-        let path = format!("{folder}/gateway.networking.k8s.io_{kind}.yaml");
-        apply(client, &std::fs::read_to_string(&path).context(path)?).await?;
-    }
+    apply_definitions(client, "gateway-api").await?;
     apply(
         client,
         &format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}"),
@@ -96,6 +95,19 @@ pub(crate) async fn wait_for_phase(
     wanted: &[&str],
     limit: Duration,
 ) -> Result<Canary> {
+    let is_there = |status: &CanaryStatus| wanted.contains(&format!("{:?}", status.phase).as_str());
+    let reached = wait_for(client, namespace, name, limit, is_there).await;
+    reached.with_context(|| format!("{name} did not reach {wanted:?}"))
+}
+
+/// Waits until the Canary's status is as wanted; shows every change.
+pub(crate) async fn wait_for(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    limit: Duration,
+    is_there: impl Fn(&CanaryStatus) -> bool,
+) -> Result<Canary> {
     let canaries: Api<Canary> = Api::namespaced(client.clone(), namespace);
     let mut states = Box::pin(watch_object(canaries, name));
     let mut last = String::new();
@@ -108,25 +120,25 @@ pub(crate) async fn wait_for_phase(
                 continue;
             };
             let status = canary.status.clone().unwrap_or_default();
-            let waiting = status
-                .analysis
-                .as_ref()
-                .and_then(|a| a.waiting_on.clone())
-                .unwrap_or_default();
-            let phase = format!("{:?}", status.phase);
-            let line = format!("{name}: {phase} {} % {waiting}", status.canary_weight);
+            let line = format!("{namespace}/{name}: {}", shown(&status));
             if line != last {
                 println!("{line}");
                 last = line;
             }
-            if wanted.contains(&phase.as_str()) {
+            if is_there(&status) {
                 return Ok(canary);
             }
         }
     });
-    waited.await.with_context(|| {
-        format!("{name} did not reach {wanted:?} within {limit:?}; last: {last}")
-    })?
+    let done = waited.await;
+    done.with_context(|| format!("waited for {limit:?}; last: {last}"))?
+}
+
+fn shown(status: &CanaryStatus) -> String {
+    let analysis = status.analysis.as_ref();
+    let waiting = analysis.and_then(|a| a.waiting_on.clone());
+    let (phase, weight) = (&status.phase, status.canary_weight);
+    format!("{phase:?} {weight} % {}", waiting.unwrap_or_default())
 }
 
 /// Reads an object as JSON.
@@ -137,9 +149,6 @@ pub(crate) async fn get(
     namespace: &str,
     name: &str,
 ) -> Result<Value> {
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let (resource, _) =
-        kube::discovery::pinned_kind(client, &GroupVersionKind::gvk(group, version, kind)).await?;
-    let object = api_of(client, &resource, namespace).get(name).await?;
-    Ok(serde_json::to_value(object)?)
+    let api = api(client, api_version, kind, namespace).await?;
+    Ok(serde_json::to_value(api.get(name).await?)?)
 }

@@ -13,11 +13,17 @@
 mod cluster;
 /// The sandbox answers as the real API server does.
 mod conformance;
+/// Definitions of the meshes' kinds.
+mod definitions;
+/// What Envoy has been told, and its program.
+mod envoy;
+/// Real data planes on the real node.
+mod mesh;
 /// The main job on a real node.
 mod node;
 /// Queries answered in the process.
 mod outbound;
-/// Adapters against a real kube-apiserver.
+/// Every provider against a real kube-apiserver.
 mod plane;
 /// Marks pods ready where no kubelet runs.
 mod pods;
@@ -25,6 +31,10 @@ mod pods;
 mod program;
 /// What `deploy/` grants is enough, and valid.
 mod rbac;
+/// Pods that Prometheus asks.
+mod scrape;
+/// Who answered: the share of requests that reached a canary.
+mod share;
 /// Random releases with faults, on virtual time.
 mod simulation;
 /// Users who ask again and again.

@@ -10,7 +10,7 @@ use anyhow::Result;
 use kube::Client;
 
 use crate::cluster::{apply, client, get, prepare, wait_for_phase};
-use crate::program::{Program, sluice};
+use crate::program::{Program, prometheus, sluice};
 use crate::users::Users;
 
 const NAMESPACE: &str = "shop";
@@ -62,7 +62,9 @@ async fn node_from_commit_to_promoted_and_rolled_back() -> Result<()> {
 
 /// Prometheus, the gateway and the operator, as processes beside the cluster.
 fn programs(folder: &Path) -> Result<[Program; 3]> {
-    let prometheus = prometheus(folder)?;
+    let scrapes =
+        format!("{{job_name: gateway, static_configs: [{{targets: ['{GATEWAY_METRICS}']}}]}}");
+    let prometheus = prometheus(folder, PROMETHEUS, &[&scrapes])?;
     let flags = ["gateway", "--listen", GATEWAY, "--metrics", GATEWAY_METRICS];
     let gateway = Program::start("gateway", folder, &sluice(), &flags);
     let storage = format!("-storage-path={}", folder.join("artifacts").display());
@@ -127,27 +129,6 @@ async fn primary_arguments(client: &Client) -> Result<String> {
         .filter_map(|a| a.as_str())
         .collect::<Vec<_>>()
         .join(" "))
-}
-
-/// Debian's Prometheus, scraping the gateway each second.
-fn prometheus(folder: &Path) -> Result<Program> {
-    let config = format!(
-        "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: gateway, static_configs: [{{targets: ['{GATEWAY_METRICS}']}}]}}]\n"
-    );
-    let path = folder.join("prometheus.yml");
-    std::fs::write(&path, config)?;
-    let config = format!("--config.file={}", path.display());
-    let data = format!(
-        "--storage.tsdb.path={}",
-        folder.join("prometheus").display()
-    );
-    let listen = format!("--web.listen-address={PROMETHEUS}");
-    Ok(Program::start(
-        "prometheus",
-        folder,
-        "prometheus",
-        &[&config, &data, &listen],
-    ))
 }
 
 /// A Git repository over HTTP on loopback.

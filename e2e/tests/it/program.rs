@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use anyhow::Result;
+
 /// A running program; ended when dropped. Its output is shown if the test fails.
 pub(crate) struct Program {
     name: &'static str,
@@ -14,6 +16,22 @@ pub(crate) struct Program {
 /// `sluice`, as built by the chore that started this test.
 pub(crate) fn sluice() -> String {
     std::env::var("E2E_SLUICE").expect("E2E_SLUICE names the program")
+}
+
+/// Debian's Prometheus, scraping each second.
+pub(crate) fn prometheus(folder: &Path, listen: &str, scrapes: &[&str]) -> Result<Program> {
+    let config = format!(
+        "{{global: {{scrape_interval: 1s}}, scrape_configs: [{}]}}\n",
+        scrapes.join(", ")
+    );
+    let path = folder.join("prometheus.yml");
+    std::fs::write(&path, config)?;
+    let config = format!("--config.file={}", path.display());
+    let samples = folder.join("prometheus");
+    let samples = format!("--storage.tsdb.path={}", samples.display());
+    let listen = format!("--web.listen-address={listen}");
+    let flags = [config.as_str(), &samples, &listen];
+    Ok(Program::start("prometheus", folder, "prometheus", &flags))
 }
 
 impl Program {
