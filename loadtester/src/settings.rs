@@ -28,8 +28,8 @@ pub struct Args {
     /// Accepted for compatibility; without effect.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, hide = true)]
     pub zap_replace_globals: bool,
-    /// Let tasks run shell commands of the request's body. Anyone who reaches the port can
-    /// then run programs here.
+    /// Let tasks run programs, and send files, that the request's body names. Anyone who
+    /// reaches the port can then do so.
     #[arg(long)]
     pub allow_shell: bool,
 }

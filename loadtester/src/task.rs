@@ -171,6 +171,19 @@ impl Payload {
     }
 }
 
+/// Scheme, host, port and path of a plan's URL: neither user nor query.
+fn origin(plan: &Plan) -> String {
+    let url = &plan.url;
+    let port = url.port().map(|port| format!(":{port}"));
+    format!(
+        "{}://{}{}{}",
+        url.scheme_str().unwrap_or_default(),
+        url.host().unwrap_or_default(),
+        port.unwrap_or_default(),
+        url.path()
+    )
+}
+
 /// What Go's `strconv.ParseBool` takes for true.
 fn is_true(text: &str) -> bool {
     ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
@@ -195,6 +208,19 @@ fn shell_job(kind: &str, line: &str, is_shell_allowed: bool) -> Result<Job, Task
 }
 
 impl Task {
+    /// What is done, for the log. A line of ours may hold credentials; a program's line is what
+    /// whoever runs programs must be able to see.
+    fn shown(&self) -> String {
+        match &self.job {
+            Job::Load(plan) => format!("{} {}", plan.method, origin(plan)),
+            Job::Calls(call) => {
+                format!("{}/{} {}", call.service, call.method, origin(&call.plan))
+            }
+            Job::Probe(probe) => origin(&probe.plan),
+            Job::Program { .. } | Job::Concord(_) | Job::Ngrinder(_) => self.line.clone(),
+        }
+    }
+
     /// Reads the files that a task names, where nothing else is needed: what is wrong with them
     /// is then told at once.
     pub(crate) async fn prepared(self) -> Result<Self, TaskError> {

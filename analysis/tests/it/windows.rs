@@ -107,6 +107,10 @@ async fn windows_begin_with_the_traffic() {
             3600 s: {"dialect":{"annotations":["datatype","group","default"],"delimiter":",","header":true},"query":"range(start: -1m)","type":"flux"}"#]],
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn buckets_and_timeframes_begin_with_the_traffic() {
     check(
         json!({ "type": "cloudwatch", "region": "eu-west-1" }),
         r#"[{"Id":"m","MetricStat":{"Period":60}}]"#,

@@ -24,10 +24,10 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    fn failed(why: impl ToString) -> Self {
+    fn failed(why: impl Into<String>) -> Self {
         Self {
             output: String::new(),
-            failure: Some(why.to_string()),
+            failure: Some(why.into()),
         }
     }
 }
@@ -62,25 +62,25 @@ impl Runner {
             Job::Probe(_) => "probe",
             Job::Program { .. } | Job::Concord(_) | Job::Ngrinder(_) => task.kind.as_str(),
         };
+        let is_output_logged = task.is_output_logged || task.is_awaited;
         // Tasks of other servers are ended there too, after their time.
         let limit = match &task.job {
             Job::Concord(_) | Job::Ngrinder(_) => self.limit.saturating_add(GRACE),
             Job::Load(_) | Job::Calls(_) | Job::Probe(_) | Job::Program { .. } => self.limit,
         };
-        info!(canary, kind, line = task.line, "Task started.");
+        let what = task.shown();
+        info!(canary, kind, what, "Task started.");
         let (outcome, ended) = match timeout(limit, self.carry_out(task.job)).await {
             Ok(ended) if ended.failure.is_none() => ("ok", ended),
             Ok(ended) => ("failed", ended),
             Err(_) => ("timeout", Ended::failed("stopped at the time limit")),
         };
         self.metrics.ended(kind, outcome);
-        let (line, output) = (&task.line, &ended.output);
+        let output = &ended.output;
         match &ended.failure {
-            Some(failure) => error!(canary, kind, line, failure, output, "Task failed."),
-            None if task.is_output_logged || task.is_awaited => {
-                info!(canary, kind, line, output, "Task ended.");
-            }
-            None => info!(canary, kind, line, "Task ended."),
+            Some(failure) => error!(canary, kind, what, failure, output, "Task failed."),
+            None if is_output_logged => info!(canary, kind, what, output, "Task ended."),
+            None => info!(canary, kind, what, "Task ended."),
         }
         ended
     }
@@ -90,14 +90,14 @@ impl Runner {
             Job::Load(plan) => self.load(*plan).await,
             Job::Calls(call) => match call.plan().await {
                 Ok(plan) => self.load(plan).await,
-                Err(error) => Ended::failed(error),
+                Err(error) => Ended::failed(error.to_string()),
             },
             Job::Probe(probe) => match probe.ask().await {
                 Ok((output, code)) => Ended {
                     output: format!("{output}\n"),
                     failure: code.map(|code| format!("exit status {code}")),
                 },
-                Err(error) => Ended::failed(error),
+                Err(error) => Ended::failed(error.to_string()),
             },
             Job::Program { program, arguments } => shell::run(program, &arguments).await,
             Job::Concord(concord) => match web::client() {
@@ -126,7 +126,7 @@ impl Runner {
                 output: summary.to_string(),
                 failure: None,
             },
-            Err(error) => Ended::failed(error),
+            Err(error) => Ended::failed(error.to_string()),
         }
     }
 }
