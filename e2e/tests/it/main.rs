@@ -33,6 +33,8 @@ mod program;
 mod rbac;
 /// Pods that Prometheus asks.
 mod scrape;
+/// Users with cookies, and real requests.
+mod sessions;
 /// Who answered: the share of requests that reached a canary.
 mod share;
 /// Random releases with faults, on virtual time.
