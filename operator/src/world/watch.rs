@@ -86,6 +86,23 @@ fn api<K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>>(
     }
 }
 
+/// Why a watch fails, in words for people.
+fn told(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) if status.code == 404 => {
+            "the API server has no such kind; install its definition".to_owned()
+        }
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) => {
+            format!("{} ({})", status.message, status.code)
+        }
+        watcher::Error::InitialListFailed(_)
+        | watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchError(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => chain(error),
+    }
+}
+
 /// An object of metadata alone.
 fn whole(partial: PartialObjectMeta<DynamicObject>) -> DynamicObject {
     DynamicObject {
@@ -133,7 +150,7 @@ where
                     }
                 }
                 Err(error) => {
-                    let why = chain(&error);
+                    let why = told(&error);
                     tracing::warn!(kind = self.id, error = why, "Watch failed; retrying.");
                     if self.store.set_fault(why) {
                         self.caches.wake_all();

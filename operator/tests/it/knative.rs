@@ -315,11 +315,10 @@ async fn a_newer_revision_starts_over_and_edits_by_others_are_put_back() {
     knative.at(30).await;
     knative.cluster.load(&service("podinfo:3")).await;
     knative.until_revision("podinfo-00003").await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(
-        knative.seen().await,
-        pair("podinfo-00001", "latest 0, podinfo-00001 100")
-    );
+    knative.at(10).await;
+    let events = knative.cluster.events().await;
+    let restart = "New revision detected! Restarting analysis for podinfo.test".to_owned();
+    assert!(events.contains(&restart), "{events:?}");
     knative.at(20).await;
     let traffic = json!({"spec": {"traffic": [{"latestRevision": true, "percent": 100}]}});
     knative.patch(traffic).await;

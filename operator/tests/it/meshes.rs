@@ -12,13 +12,13 @@ use crate::cluster::{Cluster, canary, deployment, told};
 const QUIET: Duration = Duration::from_secs(120);
 
 /// A kind: `group/version`, kind, plural, scope.
-type Kind = (&'static str, &'static str, &'static str, &'static str);
+pub(crate) type Kind = (&'static str, &'static str, &'static str, &'static str);
 
 const APP_MESH: &str = "appmesh.k8s.aws/v1beta2";
 const NAMESPACED: &str = "Namespaced";
 
 /// A definition that takes any field.
-fn definition((api_version, kind, plural, scope): Kind) -> String {
+pub(crate) fn definition((api_version, kind, plural, scope): Kind) -> String {
     let (group, version) = api_version.split_once('/').unwrap();
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
@@ -33,7 +33,7 @@ fn definition((api_version, kind, plural, scope): Kind) -> String {
     .to_string()
 }
 
-fn resource((api_version, kind, plural, _): Kind) -> ApiResource {
+pub(crate) fn resource((api_version, kind, plural, _): Kind) -> ApiResource {
     let (group, version) = api_version.split_once('/').unwrap();
     ApiResource {
         group: group.into(),

@@ -96,15 +96,13 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
     }
 }
 
-/// Weights that others changed are put back while the canary can take its share.
-fn keep(scene: &Scene<'_>, run: &Run) -> Option<Action> {
+/// Weights that others changed are put back while whoever gets more can take it.
+pub(super) fn keep(scene: &Scene<'_>, run: &Run) -> Option<Action> {
     let split = run.position.split;
-    let is_changed = match &scene.world.traffic {
-        TrafficSeen::Split(seen) => *seen != split,
-        TrafficSeen::Unread | TrafficSeen::Pending(_) | TrafficSeen::Unreadable(_) => false,
-    };
-    let can_take = split.canary.is_zero() || scene.can_serve(Side::Canary);
-    (scene.spec.has_routes() && is_changed && can_take).then_some(Action::Routes(split))
+    let seen = scene.world.traffic.split()?;
+    let can_take = (split.canary.is_zero() || scene.can_serve(Side::Canary))
+        && (split.canary >= seen.canary || scene.can_serve(Side::Primary));
+    (scene.spec.has_routes() && seen != split && can_take).then_some(Action::Routes(split))
 }
 
 /// The primary is ready: gives it its traffic, at once or step by step.
@@ -124,9 +122,10 @@ fn shift(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
             ),
         ]);
     };
-    let is_under_way = run.memory.checked.is_some();
-    let next_at = scene.after_interval(run.memory.checked.unwrap_or(scene.now));
-    if is_under_way && next_at > scene.now {
+    // A step in the future was taken before the clock was set back: then at once.
+    let last = run.memory.checked.filter(|last| *last <= scene.now);
+    let next_at = last.map_or(scene.now, |last| scene.after_interval(last));
+    if next_at > scene.now {
         return Plan::hold(state, WaitingOn::Check { at: next_at }).doing(keep(scene, run));
     }
     let canary = lowered(scene, run, step);

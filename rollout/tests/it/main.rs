@@ -9,6 +9,7 @@
     reason = "a test that goes wrong has to stop, and helpers of tests are tests"
 )]
 
+mod clock;
 mod liveness;
 mod scenarios;
 mod script;

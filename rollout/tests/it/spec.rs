@@ -154,6 +154,36 @@ fn each_wrong_thing_names_its_cure() {
 }
 
 #[test]
+fn intervals_that_are_none_are_refused_by_name() {
+    let told: Vec<String> = [
+        "0",
+        "-1s",
+        "1y",
+        "1m0.5",
+        "9223372036854775808ns",
+        "∞",
+        "1m30s",
+    ]
+    .iter()
+    .map(|text| {
+        let canary = canary(&json!({"stepWeight": 5, "interval": text}), &json!({}));
+        match ValidSpec::validate(&canary, &Defaults::default()) {
+            Ok(spec) => format!("{text}: {} s", spec.interval.num_seconds()),
+            Err(findings) => format!("{text}: {findings}"),
+        }
+    })
+    .collect();
+    expect![[r#"
+        0: 10 s
+        -1s: canary test/podinfo: spec.analysis.interval is "-1s": "-1s" is negative; a duration must be positive, for example "30s"
+        1y: canary test/podinfo: spec.analysis.interval is "1y": "1y" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+        1m0.5: canary test/podinfo: spec.analysis.interval is "1m0.5": "1m0.5" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+        9223372036854775808ns: canary test/podinfo: spec.analysis.interval is "9223372036854775808ns": "9223372036854775808ns" is longer than a duration can be
+        ∞: canary test/podinfo: spec.analysis.interval is "∞": "∞" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+        1m30s: 90 s"#]].assert_eq(&told.join("\n"));
+}
+
+#[test]
 fn a_knative_service_goes_with_its_own_provider() {
     let target =
         |version: &str, kind: &str| json!({"apiVersion": version, "kind": kind, "name": "a"});

@@ -110,19 +110,17 @@ fn readiness_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
     match scene.idle_primary(run.memory.started) {
         Readiness::Ready | Readiness::Expired(_) => {}
         Readiness::Pending(missing) => {
-            return Some(Plan::hold(
-                state.clone(),
-                scene.pods(Side::Primary, &missing),
-            ));
+            let plan = Plan::hold(state.clone(), scene.pods(Side::Primary, &missing));
+            return Some(plan.doing(kept(scene, state, run)));
         }
     }
     let since = run.memory.wait_started.or(run.memory.started);
     match scene.readiness(Side::Canary, since) {
         Readiness::Ready => None,
-        Readiness::Pending(missing) => Some(Plan::hold(
-            state.clone(),
-            scene.pods(Side::Canary, &missing),
-        )),
+        Readiness::Pending(missing) => {
+            let plan = Plan::hold(state.clone(), scene.pods(Side::Canary, &missing));
+            Some(plan.doing(kept(scene, state, run)))
+        }
         Readiness::Expired(missing) => {
             let text = scene.not_ready(Side::Canary, &missing.text);
             Some(roll_back::begin(
@@ -132,6 +130,14 @@ fn readiness_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
             ))
         }
     }
+}
+
+/// Weights stay what they are while pods are waited for, whoever changes them.
+fn kept(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Action> {
+    if step::is_ahead(scene, state, run) {
+        return None;
+    }
+    promote::keep(scene, run)
 }
 
 /// The routes must say what the run stands at.
