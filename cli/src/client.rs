@@ -16,6 +16,7 @@ use kube::client::retry::RetryPolicy;
 use kube::client::{Body, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use operator::{Clusters, Mesh};
 use tower::retry::RetryLayer;
 use tower::{BoxError, ServiceBuilder};
 
@@ -32,6 +33,29 @@ type Http =
 
 /// A client of the cluster in the kubeconfig; without one of the cluster around us, or the user's own.
 pub(crate) async fn client(kubeconfig: Option<&Path>, master: Option<&str>) -> Result<Client> {
+    connect(config(kubeconfig, master).await?).context("failed to make a client")
+}
+
+/// The cluster of the Canaries, and that of the mesh where it has a kubeconfig of its own.
+pub(crate) async fn clusters(flags: &operator::settings::Cluster) -> Result<Clusters> {
+    let own = config(flags.kubeconfig.as_deref(), flags.master.as_deref()).await?;
+    let mesh = match &flags.service_mesh {
+        Some(path) => {
+            let there = config(Some(path), None)
+                .await
+                .context("--kubeconfig-service-mesh does not lead to a cluster")?;
+            Some(Mesh {
+                is_elsewhere: there.cluster_url.authority() != own.cluster_url.authority(),
+                client: connect(there).context("failed to make a client of the mesh's cluster")?,
+            })
+        }
+        None => None,
+    };
+    let own = connect(own).context("failed to make a client")?;
+    Ok(Clusters { own, mesh })
+}
+
+async fn config(kubeconfig: Option<&Path>, master: Option<&str>) -> Result<Config> {
     let mut config = match kubeconfig {
         Some(path) => {
             let read = Kubeconfig::read_from(path)
@@ -47,7 +71,7 @@ pub(crate) async fn client(kubeconfig: Option<&Path>, master: Option<&str>) -> R
             format!("--master is {address:?}: write an address like https://10.0.0.1:6443")
         })?;
     }
-    connect(config).context("failed to make a client")
+    Ok(config)
 }
 
 fn connect(config: Config) -> Result<Client> {

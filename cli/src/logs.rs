@@ -3,10 +3,12 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
+mod zap;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// An object a line.
+    /// An object a line, as Flagger has it.
     Json,
     /// A sentence a line.
     Console,
@@ -21,7 +23,7 @@ pub(crate) fn start(level: &str, form: Form) {
         .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = match form {
-        Form::Json => lines.json().flatten_event(true).try_init(),
+        Form::Json => lines.event_format(zap::Zap).try_init(),
         Form::Console => lines.try_init(),
     };
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use operator::settings::{LogFormat, LogLevel};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::client;
+use crate::client::clusters;
 use crate::logs::{self, Form};
 
 /// Runs it until a signal.
@@ -29,11 +29,7 @@ pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
 
 #[tokio::main]
 async fn run(settings: operator::Settings) -> Result<ExitCode> {
-    let client = client(
-        settings.cluster.kubeconfig.as_deref(),
-        settings.cluster.master.as_deref(),
-    )
-    .await?;
+    let clusters = clusters(&settings.cluster).await?;
     let outbound =
         analysis::Network::new(egress(&settings)).context("failed to start the HTTP client")?;
     let stop = CancellationToken::new();
@@ -44,7 +40,7 @@ async fn run(settings: operator::Settings) -> Result<ExitCode> {
     });
     operator::run(
         settings,
-        client,
+        clusters,
         operator::Clock::system(),
         Arc::new(outbound),
         stop,

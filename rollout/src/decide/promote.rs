@@ -16,7 +16,7 @@ use crate::{
     state::{Phase, Run, State},
     waiting::WaitingOn,
     weight::{Split, Weight},
-    world::{Readiness, TrafficSeen, readiness::Shortfall},
+    world::{Readiness, readiness::Shortfall},
 };
 
 /// All checks passed, or none are wanted: copies exactly the version that was analysed.
