@@ -50,6 +50,28 @@ pub(super) fn filters(route: &Route) -> Result<Vec<Value>, RenderError> {
     Ok(filters)
 }
 
+/// The definition of HTTPRoute refuses to replace a prefix where it is not plain which one was matched. A match
+/// without a path is one of the prefix `/`.
+pub(super) fn check_prefix(filters: &[Value], matches: &[Value]) -> Result<(), RenderError> {
+    let replaces = |filter: &Value| {
+        let path = filter.pointer("/urlRewrite/path");
+        path.is_some_and(|path| path.get("replacePrefixMatch").is_some())
+    };
+    let is_prefix = |one: &Value| {
+        let path = one.pointer("/path/type").and_then(Value::as_str);
+        path.is_none_or(|path| path == "PathPrefix")
+    };
+    if filters.iter().any(replaces) && (matches.len() > 1 || !matches.iter().all(is_prefix)) {
+        return Err(RenderError::unsupported(
+            "spec.service.rewrite.type",
+            "ReplacePrefixMatch",
+            "an HTTPRoute replaces a prefix only in a rule with one match; leave one entry, with uri.prefix, in \
+             service.match, and one in analysis.match and analysis.testers",
+        ));
+    }
+    Ok(())
+}
+
 /// Copies requests to the canary.
 pub(super) fn mirror_to_canary(route: &Route) -> Value {
     json!({"type": "RequestMirror", "requestMirror": {"backendRef": {

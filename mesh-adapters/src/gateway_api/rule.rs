@@ -56,12 +56,13 @@ pub(super) fn rule(
     has_canary: bool,
     backends: Vec<Value>,
 ) -> Result<Value, RenderError> {
+    let mut filters = filters::filters(route)?;
+    filters::check_prefix(&filters, &matches)?;
     let mut rule = Map::new();
     // One that asks for nothing is the same as none.
     if matches.iter().any(|one| *one != json!({})) {
         rule.insert("matches".into(), matches.into());
     }
-    let mut filters = filters::filters(route)?;
     if has_canary && route.split.mirrored {
         filters.push(filters::mirror_to_canary(route));
     }
