@@ -21,8 +21,8 @@ pub(crate) async fn run(program: &str, arguments: &[String]) -> Ended {
     run_piped(program, arguments)
         .await
         .unwrap_or_else(|error| Ended {
-            output: String::new(),
             failure: Some(format!("exec: {program:?}: {error}")),
+            ..Ended::default()
         })
 }
 
@@ -47,7 +47,11 @@ async fn run_piped(program: &str, arguments: &[String]) -> std::io::Result<Ended
         Some(code) => Some(format!("exit status {code}")),
         None => Some("killed by a signal".to_owned()),
     };
-    Ok(Ended { output, failure })
+    Ok(Ended {
+        output,
+        failure,
+        ..Ended::default()
+    })
 }
 
 /// Reads to the end, keeps the beginning.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Job, Task, web};
 use crate::load::{self, Plan};
@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(15);
 pub(crate) struct Ended {
     /// What it printed.
     pub(crate) output: String,
+    /// Requests that it sent, and those of them that failed; 0 for all but loads.
+    pub(crate) sent: u64,
+    pub(crate) failed: u64,
     /// Why it counts as failed.
     pub(crate) failure: Option<String>,
 }
@@ -26,8 +29,8 @@ pub(crate) struct Ended {
 impl Ended {
     fn failed(why: impl Into<String>) -> Self {
         Self {
-            output: String::new(),
             failure: Some(why.into()),
+            ..Self::default()
         }
     }
 }
@@ -76,11 +79,16 @@ impl Runner {
             Err(_) => ("timeout", Ended::failed("stopped at the time limit")),
         };
         self.metrics.ended(kind, outcome);
-        let output = &ended.output;
+        let (output, sent, failed) = (&ended.output, ended.sent, ended.failed);
+        if sent > 0 && sent == failed {
+            warn!(canary, what, sent, "No request of the load went well.");
+        }
         match &ended.failure {
             Some(failure) => error!(canary, kind, what, failure, output, "Task failed."),
-            None if is_output_logged => info!(canary, kind, what, output, "Task ended."),
-            None => info!(canary, kind, what, "Task ended."),
+            None if is_output_logged => {
+                info!(canary, kind, what, sent, failed, output, "Task ended.");
+            }
+            None => info!(canary, kind, what, sent, failed, "Task ended."),
         }
         ended
     }
@@ -96,6 +104,7 @@ impl Runner {
                 Ok((output, code)) => Ended {
                     output: format!("{output}\n"),
                     failure: code.map(|code| format!("exit status {code}")),
+                    ..Ended::default()
                 },
                 Err(error) => Ended::failed(error.to_string()),
             },
@@ -124,6 +133,8 @@ impl Runner {
         match load::run(plan, counted).await {
             Ok(summary) => Ended {
                 output: summary.to_string(),
+                sent: summary.requests(),
+                failed: summary.failed(),
                 failure: None,
             },
             Err(error) => Ended::failed(error.to_string()),
