@@ -24,7 +24,7 @@ const ECHO: &str = r#"syntax = "proto3"; package t; import "part.proto"; import 
 const PART: &str = r#"syntax = "proto3"; package t; message Part { bool on = 1; }"#;
 
 /// What a server was sent: path, body, and headers of interest.
-type Seen = Arc<Mutex<Vec<String>>>;
+pub(crate) type Seen = Arc<Mutex<Vec<String>>>;
 
 /// A server with health, echo, and reflection of the older version.
 struct Server {
@@ -63,7 +63,7 @@ fn frame(message: &[u8]) -> Vec<u8> {
     [&[0], &length[..], message].concat()
 }
 
-async fn answer(
+pub(crate) async fn answer(
     request: Request<Incoming>,
     seen: Seen,
 ) -> Result<Response<impl hyper::body::Body<Data = Bytes, Error = Infallible>>, Infallible> {
@@ -148,7 +148,7 @@ fn compiled() -> FileDescriptorSet {
 }
 
 /// A webhook that answers with the output of a command.
-fn hook(command: &str) -> String {
+pub(crate) fn hook(command: &str) -> String {
     let metadata = serde_json::json!({"type": "bash", "cmd": command, "returnCmdOutput": "true"});
     serde_json::json!({"name": "p", "namespace": "test", "metadata": metadata}).to_string()
 }

@@ -13,3 +13,4 @@ mod grpc;
 mod load;
 mod support;
 mod tasks;
+mod trust;

@@ -1,0 +1,82 @@
+//! `ghz` lines over TLS: certificates are checked unless the line says otherwise.
+
+use std::sync::Arc;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use loadtester::Settings;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+
+use crate::api::start;
+use crate::grpc::{Seen, answer, hook};
+use crate::support::post;
+
+/// Answers for the name `app.test`, by a certificate that no authority signed.
+async fn serve() -> String {
+    let certificate = include_bytes!("testdata/named.cert.pem");
+    let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/named.key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else {
+                    return;
+                };
+                let service = service_fn(|request| answer(request, Seen::default()));
+                let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service);
+                drop(served.await);
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn certificates_are_checked_unless_told_otherwise() {
+    let address = serve().await;
+    let (url, _stop, _task) = start(Settings::default()).await;
+    let folder = env!("CARGO_MANIFEST_DIR");
+    let ca = format!("--cacert {folder}/tests/it/testdata/named.cert.pem");
+    let other = format!("--cacert {folder}/tests/it/testdata/cert.pem --cname app.test");
+    for (flags, wanted) in [
+        ("--skipTLS".to_owned(), "[OK]\t2 responses"),
+        (format!("{ca} --cname app.test"), "[OK]\t2 responses"),
+        (ca.clone(), "[2]\tconnection refused or not made"),
+        (other, "[2]\tconnection refused or not made"),
+        (String::new(), "[2]\tconnection refused or not made"),
+    ] {
+        let line = format!("ghz -n 2 -c 1 {flags} {address}");
+        let (status, text) = post(&url, &hook(&line)).await;
+        assert!(status == 200 && text.contains(wanted), "{flags}: {text}");
+    }
+    for (flags, wanted) in [
+        (
+            format!("--cacert {folder}/Cargo.toml"),
+            "failed to read certificates",
+        ),
+        ("--cacert /no/such".to_owned(), "failed to read --cacert"),
+        (
+            "--cname 'not a name'".to_owned(),
+            "failed to use server name \"not a name\"",
+        ),
+    ] {
+        let line = format!("ghz -n 2 -c 1 {flags} {address}");
+        let (status, text) = post(&url, &hook(&line)).await;
+        assert!(status >= 400 && text.contains(wanted), "{flags}: {text}");
+    }
+}
