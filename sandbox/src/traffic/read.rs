@@ -2,7 +2,7 @@
 //! each mesh's objects by itself, never through the adapters that write them.
 //!
 //! Objects with conditions are in `read/rules.rs`, those that only list weights
-//! are rows of the table below, Ingresses are in `read/ingress.rs`, what is found
+//! are constants below, Ingresses are in `read/ingress.rs`, what is found
 //! by looking through all objects of a kind in `read/whole.rs`.
 
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
@@ -86,14 +86,12 @@ fn source(mesh: Mesh) -> Source {
             kind("serving.knative.dev", &["v1"], "Service"),
             whole::knative,
         ),
-        Mesh::Linkerd
-        | Mesh::Osm
-        | Mesh::Smi
-        | Mesh::Kuma
-        | Mesh::Traefik
-        | Mesh::Gloo
-        | Mesh::AppMesh
-        | Mesh::AppMeshV1Beta2 => Source::Weights(weights(mesh)),
+        Mesh::Linkerd | Mesh::Osm | Mesh::Smi => Source::Weights(SMI),
+        Mesh::Kuma => Source::Weights(KUMA),
+        Mesh::Traefik => Source::Weights(TRAEFIK),
+        Mesh::Gloo => Source::Weights(GLOO),
+        Mesh::AppMesh => Source::Weights(APP_MESH),
+        Mesh::AppMeshV1Beta2 => Source::Weights(APP_MESH_V1BETA2),
     }
 }
 
@@ -109,82 +107,66 @@ const HTTP_ROUTE: &[Kind] = &[
 const HTTP_PROXY: &[Kind] = &[kind("projectcontour.io", &["v1"], "HTTPProxy")];
 const INGRESS: Kind = kind("networking.k8s.io", &["v1"], "Ingress");
 
-/// The meshes whose object is a list of weights; conditions of App Mesh and Gloo are not read.
-fn weights(mesh: Mesh) -> Weights {
-    let smi = Weights {
-        kind: kind(
-            "split.smi-spec.io",
-            &["v1alpha1", "v1alpha2", "v1alpha3"],
-            "TrafficSplit",
-        ),
-        name: apex,
-        list: "/spec/backends",
-        backend: "/service",
-        weight_default: 0,
-        node: None,
-    };
-    match mesh {
-        Mesh::Kuma => Weights {
-            kind: Kind {
-                is_cluster_scoped: true,
-                ..kind("kuma.io", &["v1alpha1"], "TrafficRoute")
-            },
-            list: "/spec/conf/split",
-            backend: "/destination/kuma.io~1service",
-            ..smi
-        },
-        Mesh::Traefik => Weights {
-            kind: kind("traefik.io", &["v1alpha1"], "TraefikService"),
-            list: "/spec/weighted/services",
-            backend: "/name",
-            weight_default: 1,
-            ..smi
-        },
-        Mesh::Gloo => Weights {
-            kind: kind("gateway.solo.io", &["v1"], "RouteTable"),
-            list: "/spec/routes/0/routeAction/multi/destinations",
-            backend: "/destination/upstream/name",
-            node: Some((
-                kind("gloo.solo.io", &["v1"], "Upstream"),
-                "/spec/kube/serviceName",
-            )),
-            ..smi
-        },
-        Mesh::AppMesh => Weights {
-            kind: kind("appmesh.k8s.aws", &["v1beta1"], "VirtualService"),
-            name: apex_in_namespace,
-            list: "/spec/routes/0/http/action/weightedTargets",
-            backend: "/virtualNodeName",
-            node: Some((
-                kind("appmesh.k8s.aws", &["v1beta1"], "VirtualNode"),
-                "/spec/serviceDiscovery/dns/hostName",
-            )),
-            ..smi
-        },
-        Mesh::AppMeshV1Beta2 => Weights {
-            kind: kind("appmesh.k8s.aws", &["v1beta2"], "VirtualRouter"),
-            list: "/spec/routes/0/httpRoute/action/weightedTargets",
-            backend: "/virtualNodeRef/name",
-            node: Some((
-                kind("appmesh.k8s.aws", &["v1beta2"], "VirtualNode"),
-                "/spec/serviceDiscovery/dns/hostname",
-            )),
-            ..smi
-        },
-        Mesh::Linkerd
-        | Mesh::Osm
-        | Mesh::Smi
-        | Mesh::Kubernetes
-        | Mesh::Istio
-        | Mesh::GatewayApi
-        | Mesh::Sluice
-        | Mesh::Contour
-        | Mesh::Nginx
-        | Mesh::Skipper
-        | Mesh::Apisix
-        | Mesh::Knative => smi,
-    }
-}
+// The meshes whose object is a list of weights; conditions of App Mesh and Gloo are not read.
+const SMI: Weights = Weights {
+    kind: kind(
+        "split.smi-spec.io",
+        &["v1alpha1", "v1alpha2", "v1alpha3"],
+        "TrafficSplit",
+    ),
+    name: apex,
+    list: "/spec/backends",
+    backend: "/service",
+    weight_default: 0,
+    node: None,
+};
+const KUMA: Weights = Weights {
+    kind: Kind {
+        is_cluster_scoped: true,
+        ..kind("kuma.io", &["v1alpha1"], "TrafficRoute")
+    },
+    list: "/spec/conf/split",
+    backend: "/destination/kuma.io~1service",
+    ..SMI
+};
+const TRAEFIK: Weights = Weights {
+    kind: kind("traefik.io", &["v1alpha1"], "TraefikService"),
+    list: "/spec/weighted/services",
+    backend: "/name",
+    weight_default: 1,
+    ..SMI
+};
+const GLOO: Weights = Weights {
+    kind: kind("gateway.solo.io", &["v1"], "RouteTable"),
+    list: "/spec/routes/0/routeAction/multi/destinations",
+    backend: "/destination/upstream/name",
+    node: Some((
+        kind("gloo.solo.io", &["v1"], "Upstream"),
+        "/spec/kube/serviceName",
+    )),
+    ..SMI
+};
+const APP_MESH: Weights = Weights {
+    kind: kind("appmesh.k8s.aws", &["v1beta1"], "VirtualService"),
+    name: apex_in_namespace,
+    list: "/spec/routes/0/http/action/weightedTargets",
+    backend: "/virtualNodeName",
+    node: Some((
+        kind("appmesh.k8s.aws", &["v1beta1"], "VirtualNode"),
+        "/spec/serviceDiscovery/dns/hostName",
+    )),
+    ..SMI
+};
+const APP_MESH_V1BETA2: Weights = Weights {
+    kind: kind("appmesh.k8s.aws", &["v1beta2"], "VirtualRouter"),
+    list: "/spec/routes/0/httpRoute/action/weightedTargets",
+    backend: "/virtualNodeRef/name",
+    node: Some((
+        kind("appmesh.k8s.aws", &["v1beta2"], "VirtualNode"),
+        "/spec/serviceDiscovery/dns/hostname",
+    )),
+    ..SMI
+};
 
 /// The route as the API server has it now; the plain Service when there is none.
 pub(super) async fn read(client: &Client, options: &TrafficOptions) -> Result<Route, kube::Error> {

@@ -56,7 +56,12 @@ pub(crate) struct Recorder {
     counters: BTreeMap<Labels, f64>,
     /// By labels, the metric's name without its suffix among them.
     histograms: BTreeMap<Labels, Histogram>,
+    /// The labels of answers that are the same but for how long they took, in the order of the mesh's series.
+    known: BTreeMap<AnswerKey, Vec<Labels>>,
 }
+
+/// Namespace, Service, pod and code.
+type AnswerKey = (String, String, String, u16);
 
 impl Recorder {
     pub(super) fn new(mesh: Mesh) -> Self {
@@ -64,18 +69,31 @@ impl Recorder {
             mesh,
             counters: BTreeMap::new(),
             histograms: BTreeMap::new(),
+            known: BTreeMap::new(),
         }
     }
 
     pub(super) fn answered(&mut self, answer: &Answer) {
-        for (name, kind, patterns) in series::of(self.mesh) {
-            let labels = labels(name, patterns, answer);
+        let series = series::of(self.mesh);
+        let key = (
+            answer.namespace.clone(),
+            answer.service.clone(),
+            answer.pod.clone(),
+            answer.code,
+        );
+        let known = self.known.entry(key).or_insert_with(|| {
+            let each = series.iter();
+            each.map(|(name, _, patterns)| labels(name, patterns, answer))
+                .collect()
+        });
+        for ((_, kind, _), labels) in series.iter().zip(known) {
+            let seconds = answer.took.as_secs_f64();
             match kind {
-                Kind::Count => self.count(labels),
-                Kind::Seconds => self.observe(labels, &BUCKETS_S, answer.took.as_secs_f64()),
+                Kind::Count => count(&mut self.counters, labels),
+                Kind::Seconds => observe(&mut self.histograms, labels, &BUCKETS_S, seconds),
                 Kind::Milliseconds => {
-                    let took = answer.took.as_secs_f64() * 1000.0;
-                    self.observe(labels, &BUCKETS_MS, took);
+                    let took = seconds * 1000.0;
+                    observe(&mut self.histograms, labels, &BUCKETS_MS, took);
                 }
             }
         }
@@ -85,19 +103,9 @@ impl Recorder {
     /// counts those by Service.
     pub(super) fn unserved(&mut self, namespace: &str, service: &str) {
         if self.mesh == Mesh::Sluice {
-            self.count(gateway(namespace, service, UNSERVED_CODE));
+            let labels = gateway(namespace, service, UNSERVED_CODE);
+            count(&mut self.counters, &labels);
         }
-    }
-
-    fn count(&mut self, labels: Labels) {
-        *self.counters.entry(labels).or_default() += 1.0;
-    }
-
-    fn observe(&mut self, labels: Labels, bounds: &'static [f64], v: f64) {
-        self.histograms
-            .entry(labels)
-            .or_insert_with(|| Histogram::new(bounds))
-            .observe(v);
     }
 
     /// Appends every counter as it stands now; those of pods that are not there end.
@@ -130,6 +138,27 @@ impl Recorder {
             each_series(labels, histogram, |labels, v| put(prometheus, labels, v));
         }
     }
+}
+
+fn count(counters: &mut BTreeMap<Labels, f64>, labels: &Labels) {
+    match counters.get_mut(labels) {
+        Some(count) => *count += 1.0,
+        None => drop(counters.insert(labels.clone(), 1.0)),
+    }
+}
+
+fn observe(
+    histograms: &mut BTreeMap<Labels, Histogram>,
+    labels: &Labels,
+    bounds: &'static [f64],
+    v: f64,
+) {
+    if let Some(histogram) = histograms.get_mut(labels) {
+        return histogram.observe(v);
+    }
+    let mut histogram = Histogram::new(bounds);
+    histogram.observe(v);
+    histograms.insert(labels.clone(), histogram);
 }
 
 fn labels(name: &str, patterns: LabelPatterns, answer: &Answer) -> Labels {

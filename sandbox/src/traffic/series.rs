@@ -32,32 +32,32 @@ macro_rules! envoy {
     };
 }
 
-const ISTIO: LabelPatterns = &[
+const ISTIO_LABELS: LabelPatterns = &[
     ("reporter", "destination"),
     ("destination_workload_namespace", "{namespace}"),
     ("destination_workload", "{workload}"),
     ("destination_service_name", "{service}"),
     ("response_code", "{code}"),
 ];
-const LINKERD: LabelPatterns = &[
+const LINKERD_LABELS: LabelPatterns = &[
     ("namespace", "{namespace}"),
     ("deployment", "{workload}"),
     ("direction", "inbound"),
     ("classification", "{class}"),
 ];
-const OSM: LabelPatterns = &[
+const OSM_LABELS: LabelPatterns = &[
     ("destination_namespace", "{namespace}"),
     ("destination_kind", "Deployment"),
     ("destination_name", "{workload}"),
     ("response_code", "{code}"),
 ];
-const NGINX: LabelPatterns = &[
+const NGINX_LABELS: LabelPatterns = &[
     ("namespace", "{namespace}"),
     ("ingress", "{object}"),
     ("canary", "{canary}"),
     ("status", "{code}"),
 ];
-const SKIPPER: LabelPatterns = &[
+const SKIPPER_LABELS: LabelPatterns = &[
     (
         "route",
         "kube_{namespace}__{object}_canary__all____{service_}_0",
@@ -65,104 +65,123 @@ const SKIPPER: LabelPatterns = &[
     ("code", "{code}"),
 ];
 
+const APISIX_ROUTE: (&str, &str) = ("route", "{namespace}_{object}-{service}_rule");
+
+const ISTIO: &[Series] = &[
+    ("istio_requests_total", Kind::Count, ISTIO_LABELS),
+    (
+        "istio_request_duration_milliseconds",
+        Kind::Milliseconds,
+        ISTIO_LABELS,
+    ),
+];
+const PODS: &[Series] = &[(
+    "http_request_duration_seconds",
+    Kind::Seconds,
+    &[
+        ("kubernetes_namespace", "{namespace}"),
+        ("kubernetes_pod_name", "{pod}"),
+        ("method", "GET"),
+        ("path", "root"),
+        ("status", "{code}"),
+    ],
+)];
+const SLUICE: &[Series] = &[
+    (
+        "sluice_gateway_requests_total",
+        Kind::Count,
+        &[
+            ("namespace", "{namespace}"),
+            ("service", "{service}"),
+            ("code", "{code}"),
+        ],
+    ),
+    (
+        "sluice_gateway_request_duration_seconds",
+        Kind::Seconds,
+        &[("namespace", "{namespace}"), ("service", "{service}")],
+    ),
+];
+const APP_MESH: &[Series] = envoy!(
+    ("kubernetes_namespace", "{namespace}"),
+    ("kubernetes_pod_name", "{pod}")
+);
+const CONTOUR: &[Series] = envoy!(("envoy_cluster_name", "{namespace}_{service}_80"));
+const GLOO: &[Series] = envoy!((
+    "envoy_cluster_name",
+    "{namespace}-{service}upstream-80_gloo-system"
+));
+const KNATIVE: &[Series] = envoy!(("envoy_cluster_name", "{namespace}/{service}"));
+const KUMA: &[Series] = envoy!(("service", "{service}_{namespace}_svc_80"));
+const LINKERD: &[Series] = &[
+    ("response_total", Kind::Count, LINKERD_LABELS),
+    ("response_latency_ms", Kind::Milliseconds, LINKERD_LABELS),
+];
+const OSM: &[Series] = &[
+    ("osm_request_total", Kind::Count, OSM_LABELS),
+    ("osm_request_duration_ms", Kind::Milliseconds, OSM_LABELS),
+];
+const NGINX: &[Series] = &[
+    (
+        "nginx_ingress_controller_requests",
+        Kind::Count,
+        NGINX_LABELS,
+    ),
+    (
+        "nginx_ingress_controller_response_duration_seconds",
+        Kind::Seconds,
+        NGINX_LABELS,
+    ),
+];
+const SKIPPER: &[Series] = &[
+    (
+        "skipper_response_duration_seconds",
+        Kind::Seconds,
+        SKIPPER_LABELS,
+    ),
+    (
+        "skipper_serve_route_duration_seconds",
+        Kind::Seconds,
+        SKIPPER_LABELS,
+    ),
+];
+const TRAEFIK: &[Series] = &[(
+    "traefik_service_request_duration_seconds",
+    Kind::Seconds,
+    &[
+        ("service", "{namespace}-{service}-80@kubernetescrd"),
+        ("code", "{code}"),
+    ],
+)];
+const APISIX: &[Series] = &[
+    (
+        "apisix_http_status",
+        Kind::Count,
+        &[APISIX_ROUTE, ("code", "{code}")],
+    ),
+    (
+        "apisix_http_latency",
+        Kind::Milliseconds,
+        &[APISIX_ROUTE, ("type", "request")],
+    ),
+];
+
 /// The series of a mesh.
 pub(super) const fn of(mesh: Mesh) -> &'static [Series] {
     match mesh {
-        Mesh::Istio | Mesh::Smi => &[
-            ("istio_requests_total", Kind::Count, ISTIO),
-            (
-                "istio_request_duration_milliseconds",
-                Kind::Milliseconds,
-                ISTIO,
-            ),
-        ],
-        Mesh::GatewayApi | Mesh::Kubernetes => &[(
-            "http_request_duration_seconds",
-            Kind::Seconds,
-            &[
-                ("kubernetes_namespace", "{namespace}"),
-                ("kubernetes_pod_name", "{pod}"),
-                ("method", "GET"),
-                ("path", "root"),
-                ("status", "{code}"),
-            ],
-        )],
-        Mesh::Sluice => &[
-            (
-                "sluice_gateway_requests_total",
-                Kind::Count,
-                &[
-                    ("namespace", "{namespace}"),
-                    ("service", "{service}"),
-                    ("code", "{code}"),
-                ],
-            ),
-            (
-                "sluice_gateway_request_duration_seconds",
-                Kind::Seconds,
-                &[("namespace", "{namespace}"), ("service", "{service}")],
-            ),
-        ],
-        Mesh::AppMesh | Mesh::AppMeshV1Beta2 => envoy!(
-            ("kubernetes_namespace", "{namespace}"),
-            ("kubernetes_pod_name", "{pod}")
-        ),
-        Mesh::Contour => envoy!(("envoy_cluster_name", "{namespace}_{service}_80")),
-        Mesh::Gloo => envoy!((
-            "envoy_cluster_name",
-            "{namespace}-{service}upstream-80_gloo-system"
-        )),
-        Mesh::Knative => envoy!(("envoy_cluster_name", "{namespace}/{service}")),
-        Mesh::Kuma => envoy!(("service", "{service}_{namespace}_svc_80")),
-        Mesh::Linkerd => &[
-            ("response_total", Kind::Count, LINKERD),
-            ("response_latency_ms", Kind::Milliseconds, LINKERD),
-        ],
-        Mesh::Osm => &[
-            ("osm_request_total", Kind::Count, OSM),
-            ("osm_request_duration_ms", Kind::Milliseconds, OSM),
-        ],
-        Mesh::Nginx => &[
-            ("nginx_ingress_controller_requests", Kind::Count, NGINX),
-            (
-                "nginx_ingress_controller_response_duration_seconds",
-                Kind::Seconds,
-                NGINX,
-            ),
-        ],
-        Mesh::Skipper => &[
-            ("skipper_response_duration_seconds", Kind::Seconds, SKIPPER),
-            (
-                "skipper_serve_route_duration_seconds",
-                Kind::Seconds,
-                SKIPPER,
-            ),
-        ],
-        Mesh::Traefik => &[(
-            "traefik_service_request_duration_seconds",
-            Kind::Seconds,
-            &[
-                ("service", "{namespace}-{service}-80@kubernetescrd"),
-                ("code", "{code}"),
-            ],
-        )],
-        Mesh::Apisix => &[
-            (
-                "apisix_http_status",
-                Kind::Count,
-                &[
-                    ("route", "{namespace}_{object}-{service}_rule"),
-                    ("code", "{code}"),
-                ],
-            ),
-            (
-                "apisix_http_latency",
-                Kind::Milliseconds,
-                &[
-                    ("route", "{namespace}_{object}-{service}_rule"),
-                    ("type", "request"),
-                ],
-            ),
-        ],
+        Mesh::Istio | Mesh::Smi => ISTIO,
+        Mesh::GatewayApi | Mesh::Kubernetes => PODS,
+        Mesh::Sluice => SLUICE,
+        Mesh::AppMesh | Mesh::AppMeshV1Beta2 => APP_MESH,
+        Mesh::Contour => CONTOUR,
+        Mesh::Gloo => GLOO,
+        Mesh::Knative => KNATIVE,
+        Mesh::Kuma => KUMA,
+        Mesh::Linkerd => LINKERD,
+        Mesh::Osm => OSM,
+        Mesh::Nginx => NGINX,
+        Mesh::Skipper => SKIPPER,
+        Mesh::Traefik => TRAEFIK,
+        Mesh::Apisix => APISIX,
     }
 }

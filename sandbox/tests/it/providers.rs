@@ -16,6 +16,7 @@ mod release;
 /// A kind that a provider needs: `group/version`, kind, and whether it is cluster-scoped.
 type Kind = (&'static str, &'static str, bool);
 
+#[derive(Clone, Copy)]
 struct Provider {
     name: &'static str,
     kinds: &'static [Kind],

@@ -122,3 +122,102 @@ fn services(ingress: &Value) -> impl Iterator<Item = &str> {
         .chain(spec.get("defaultBackend"))
         .filter_map(|backend| backend.pointer("/service/name")?.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn ingress(name: &str, service: &str, annotations: &Value) -> Value {
+        json!({"metadata": {"name": name, "annotations": annotations},
+            "spec": {"rules": [{"http": {"paths": [{"backend": {"service": {"name": service}}}]}}, {"host": "odd"}]}})
+    }
+
+    fn chosen(route: &Route, header: (&str, &str), draw: f64) -> String {
+        let headers = BTreeMap::from([(header.0.to_owned(), header.1.to_owned())]);
+        let rule = route.rule(&headers);
+        rule.and_then(|rule| rule.backend(draw))
+            .unwrap_or("-")
+            .to_owned()
+    }
+
+    #[test]
+    fn nginx_looks_at_header_then_cookie_then_weight() {
+        let key = |name: &str| format!("{NGINX}/{name}");
+        let canary = json!({key("canary"): "true", key("canary-weight"): "30",
+            key("canary-by-header"): "X-Tester", key("canary-by-header-value"): "yes", key("canary-by-cookie"): "tester"});
+        let user = ingress("web", "app", &json!({}));
+        let both = [ingress("web-canary", "app-canary", &canary), user.clone()];
+        let route = nginx(&both, "app").unwrap();
+        assert_eq!(route.object, "web");
+        for (header, draw, wanted) in [
+            (("x-tester", "yes"), 0.9, "app-canary"),
+            (("x-tester", "no"), 0.9, "app-canary"),
+            (("x-tester", "no"), 0.6, "app"),
+            (("cookie", "a=b; tester=always"), 0.0, "app-canary"),
+            (("cookie", "tester=never; a=b"), 0.9, "app"),
+            (("cookie", "mytester=always"), 0.0, "app"),
+        ] {
+            assert_eq!(chosen(&route, header, draw), wanted, "{header:?} {draw}");
+        }
+        let odd = [
+            user.clone(),
+            ingress(
+                "odd",
+                "app-canary",
+                &json!({key("canary"): "true", key("canary-weight"): "x"}),
+            ),
+        ];
+        assert_eq!(
+            chosen(&nginx(&odd, "app").unwrap(), ("a", "b"), 0.999),
+            "app"
+        );
+        assert!(nginx(&[json!(5)], "app").is_none());
+    }
+
+    #[test]
+    fn skipper_goes_by_a_copy_that_is_on() {
+        let user = ingress("web", "app", &json!({}));
+        let copy = |predicate: &str, weights: &str| {
+            let annotations = json!({"zalando.org/skipper-predicate": predicate, "zalando.org/backend-weights": weights});
+            let mut copy = ingress("web-canary", "app-primary", &annotations);
+            let second = json!({"backend": {"service": {"name": "app-canary"}}});
+            copy["spec"]["rules"][0]["http"]["paths"]
+                .as_array_mut()
+                .unwrap()
+                .push(second);
+            copy
+        };
+        for (predicate, weights, draw, wanted) in [
+            (
+                "Weight(100)",
+                r#"{"app-primary": 70, "app-canary": 30}"#,
+                0.69,
+                "app-primary",
+            ),
+            (
+                "Weight(100)",
+                r#"{"app-primary": 70, "app-canary": 30}"#,
+                0.71,
+                "app-canary",
+            ),
+            (
+                "False() && Path(\"/\")",
+                r#"{"app-primary": 0, "app-canary": 100}"#,
+                0.5,
+                "app",
+            ),
+            ("Weight(100)", "no JSON", 0.5, "app"),
+        ] {
+            let route = skipper(&[user.clone(), copy(predicate, weights)], "app").unwrap();
+            assert_eq!(
+                chosen(&route, ("a", "b"), draw),
+                wanted,
+                "{predicate} {weights}"
+            );
+        }
+    }
+}
