@@ -6,6 +6,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
     reason = "a test that goes wrong has to stop, and helpers of tests are tests"
 )]
 
@@ -15,5 +16,4 @@ mod scenarios;
 mod script;
 mod sessions;
 mod spec;
-mod traces;
 mod values;

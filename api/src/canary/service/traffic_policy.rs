@@ -50,10 +50,13 @@ fn load_balancer() -> Value {
         "localityLbSetting": locality(),
         "warmupDurationSecs": text(),
     }));
-    schema["oneOf"] = json!([
+    let ways = json!([
         {"required": ["simple"]},
         {"required": ["consistentHash"], "properties": {"consistentHash": {"oneOf": hashed}}},
     ]);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("oneOf".into(), ways);
+    }
     schema
 }
 
