@@ -212,12 +212,13 @@ impl Metrics {
             .collect();
         let mut plain = String::with_capacity(open.len());
         for line in open.lines().filter(|line| *line != "# EOF") {
-            match line.split_once(' ').zip(line.splitn(4, ' ').nth(2)) {
+            let mut words = line.split(' ');
+            match (words.next(), words.nth(1)) {
                 // There a counter has its whole name.
-                Some((("#", _), name)) if counters.contains(name) => {
+                (Some("#"), Some(name)) if counters.contains(name) => {
                     plain.push_str(&line.replacen(name, &format!("{name}_total"), 1));
                 }
-                Some(_) | None => plain.push_str(line),
+                (Some(_) | None, Some(_) | None) => plain.push_str(line),
             }
             plain.push('\n');
         }

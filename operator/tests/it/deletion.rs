@@ -47,7 +47,15 @@ fn analysis(phase: CanaryPhase) -> Value {
         CanaryPhase::Waiting => gate("confirm-rollout"),
         CanaryPhase::WaitingPromotion => gate("confirm-promotion"),
         CanaryPhase::Promoting => json!({"stepWeightPromotion": 10}),
-        _ => json!({}),
+        CanaryPhase::Unset
+        | CanaryPhase::Initializing
+        | CanaryPhase::Initialized
+        | CanaryPhase::Progressing
+        | CanaryPhase::Finalising
+        | CanaryPhase::Succeeded
+        | CanaryPhase::Failed
+        | CanaryPhase::Terminating
+        | CanaryPhase::Terminated => json!({}),
     }
 }
 

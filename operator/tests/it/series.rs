@@ -29,6 +29,23 @@ fn has(cluster: &Cluster, wanted: &[&str]) {
     }
 }
 
+/// The line that counts promoted releases.
+fn success(status: &str, count: u8) -> String {
+    format!(
+        "flagger_canary_successes_total{{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"canary\",analysis_status=\"{status}\"}} {count}"
+    )
+}
+
+/// A release halfway, as it is told.
+const HALFWAY: [&str; 5] = [
+    "flagger_canary_status{name=\"podinfo\",namespace=\"test\"} 0",
+    "flagger_canary_weight{workload=\"podinfo\",namespace=\"test\"} 30",
+    "flagger_canary_weight{workload=\"podinfo-primary\",namespace=\"test\"} 70",
+    // Seconds, although limits are milliseconds.
+    "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-duration\"} 100.0",
+    "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-success-rate\"} 100.0",
+];
+
 #[tokio::test(start_paused = true)]
 async fn they_follow_releases_and_go_with_the_canary() {
     let metrics = json!({"metrics": [
@@ -48,23 +65,8 @@ async fn they_follow_releases_and_go_with_the_canary() {
     cluster.release("2.0.0").await;
     let at_30 = |found: &Canary| found.status.as_ref().unwrap().canary_weight == 30;
     cluster.until("podinfo", "at 30 %", at_30).await;
-    has(
-        &cluster,
-        &[
-            "flagger_canary_status{name=\"podinfo\",namespace=\"test\"} 0",
-            "flagger_canary_weight{workload=\"podinfo\",namespace=\"test\"} 30",
-            "flagger_canary_weight{workload=\"podinfo-primary\",namespace=\"test\"} 70",
-            // Seconds, although limits are milliseconds.
-            "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-duration\"} 100.0",
-            "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-success-rate\"} 100.0",
-        ],
-    );
+    has(&cluster, &HALFWAY);
     cluster.until_phase(CanaryPhase::Succeeded).await;
-    let success = |status: &str, count: u8| {
-        format!(
-            "flagger_canary_successes_total{{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"canary\",analysis_status=\"{status}\"}} {count}"
-        )
-    };
     has(
         &cluster,
         &[
