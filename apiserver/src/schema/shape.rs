@@ -67,10 +67,10 @@ fn walk_object(value: &mut Value, schema: &Schema, path: &str, found: &mut Shape
         let is_status = path == "status" || path.starts_with("status.");
         map.retain(|key, child| !vanishes(key, child, schema, is_status));
     } else {
-        // A null for a field that has a default counts as absent.
+        // A null for a described field that cannot be null counts as absent.
         map.retain(|key, child| {
-            let field = schema.child(key);
-            !(child.is_null() && !field.nullable && field.default.is_some())
+            let is_described = schema.is_field(key) || schema.values.is_some();
+            !(child.is_null() && is_described && !schema.child(key).nullable)
         });
     }
 }

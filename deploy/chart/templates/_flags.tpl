@@ -31,6 +31,9 @@
 {{- $flags = append $flags (printf "-%s=%v" (first .) (last .)) }}
 {{- end }}
 {{- end }}
+{{- if .Values.controlplane.kubeconfig.secretName }}
+{{- $flags = append $flags (printf "-kubeconfig-service-mesh=/tmp/controlplane/%s" .Values.controlplane.kubeconfig.key) }}
+{{- end }}
 {{- if .Values.noCrossNamespaceRefs }}
 {{- $flags = append $flags "-no-cross-namespace-refs=true" }}
 {{- end }}

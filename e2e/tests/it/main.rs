@@ -31,10 +31,14 @@ mod pods;
 mod program;
 /// What `deploy/` grants is enough, and valid.
 mod rbac;
+/// The scripts of e2e/scenarios through the operator.
+mod scenarios;
 /// Pods that Prometheus asks.
 mod scrape;
 /// Users with cookies, and real requests.
 mod sessions;
+/// Manifests of every shape.
+mod shapes;
 /// Who answered: the share of requests that reached a canary.
 mod share;
 /// Random releases with faults, on virtual time.

@@ -175,7 +175,7 @@ impl Cluster {
         panic!("no end after {WAKES_MAX} wakes:\n{out}");
     }
 
-    /// Decides until nothing changes; tells what changed, and with `always` that nothing did.
+    /// Decides until nothing changes; tells what was asked and what changed, and with `always` that nothing did.
     fn settle(&mut self, always: bool) -> String {
         let mut out = String::new();
         for _ in 0..ROUNDS_MAX {
@@ -185,7 +185,7 @@ impl Cluster {
             let decision = self.tick();
             let is_dying = self.writes_left == Some(0);
             let is_still = decision.actions.is_empty() && self.status == before && !is_dying;
-            if !is_still || (always && out.is_empty()) {
+            if !is_still || !self.asked.is_empty() || (always && out.is_empty()) {
                 out.push_str(&self.told(&decision));
             }
             if is_still {

@@ -21,7 +21,8 @@ impl Cluster {
             ("primary", "gone") => self.world.primary = Seen::Absent,
             ("target", "gone") => self.world.target = Seen::Absent,
             ("target", "fault") => {
-                self.world.target_fault = Some("ConfigMap \"a\" is missing".into())
+                let why = "ConfigMap test/a does not exist, and the target's pods need it: create it or mark the reference optional";
+                self.world.target_fault = Some(why.into());
             }
             ("target", "ok") => self.world.target_fault = None,
             ("routes", "broken") => {
