@@ -35,7 +35,7 @@ const SETTINGS: [&str; 8] = [
     "useHttp2",
     "initialStreamWindowSize",
     "initialConnectionWindowSize",
-    "httpProxyHostName",
+    "httpProxyHostname",
 ];
 
 /// Gloo's objects.

@@ -53,6 +53,9 @@ const PERMISSIVE: [Permissive; 4] = [
     },
 ];
 
+/// Of a schema: fields that it does not declare are kept.
+const OPEN: &str = "x-kubernetes-preserve-unknown-fields";
+
 /// Applies a mesh's definitions. A folder of its own definitions wins over ours.
 pub(crate) async fn apply_definitions(client: &Client, mesh: &str) -> Result<()> {
     let folder = std::env::var("E2E_CRDS").context("E2E_CRDS names no folder")?;
@@ -134,7 +137,7 @@ fn add_second_version(definition: &mut Value) {
 
 /// A version that takes every field, and is stored.
 fn open_version(name: &str) -> Value {
-    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let schema = json!({"type": "object", OPEN: true});
     json!({"name": name, "served": true, "storage": true, "subresources": {"status": {}},
         "schema": {"openAPIV3Schema": schema}})
 }
@@ -159,7 +162,8 @@ fn permissive(of: &Permissive) -> Value {
     })
 }
 
-/// A definition of apiextensions v1beta1 as v1, which wants a schema in each version and a type at each field.
+/// A definition of apiextensions v1beta1 as v1, which wants a schema in each version and a type at each field. As in
+/// v1beta1, fields that are not declared are kept.
 fn lifted(mut definition: Value) -> Value {
     definition["apiVersion"] = json!("apiextensions.k8s.io/v1");
     let spec = definition["spec"].as_object_mut().unwrap();
@@ -193,12 +197,13 @@ fn typed(schema: &mut Value) {
     };
     if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(typed);
-        fields.entry("type").or_insert(json!("object"));
+        fields.insert("type".into(), json!("object"));
+        fields.insert(OPEN.into(), json!(true));
     } else if let Some(items) = fields.get_mut("items") {
         typed(items);
-        fields.entry("type").or_insert(json!("array"));
+        fields.insert("type".into(), json!("array"));
     } else if !fields.contains_key("type") {
         // Alternatives alone, which v1 takes for no structure.
-        *schema = json!({"x-kubernetes-preserve-unknown-fields": true});
+        *schema = json!({OPEN: true});
     }
 }

@@ -27,7 +27,7 @@ const MODULES: [Module; 9] = [
     Module {
         name: "gateway-api",
         module: "sigs.k8s.io/gateway-api",
-        version: "v1.4.0",
+        version: "v1.5.1",
         paths: &["config/crd/standard"],
     },
     Module {
