@@ -1,4 +1,4 @@
-//! Definitions of the meshes' kinds: their own, which the setup took out of Go modules, or ours where no module has one.
+//! Definitions of the meshes' kinds: their own, which the setup took out of Go modules, or ours where there is none.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Holds what adapters write to the meshes' own schemas: strict dry runs, and what was sent compared with what was kept.
+//! Holds what adapters write to the meshes' own schemas, by strict dry runs: what was sent must be what was kept.
 
 use std::path::Path;
 
