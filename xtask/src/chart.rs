@@ -51,6 +51,10 @@ fn rules<'m>(manifest: &'m str, role: &str) -> Option<&'m str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -62,6 +66,62 @@ mod tests {
         assert_eq!(rules(&manifest, "c"), None);
         assert_eq!(rules(binding, "b"), None);
     }
+
+    /// Every value that a template asks for is in values.yaml, and every value there is asked for.
+    #[test]
+    fn values_and_templates_know_each_other() {
+        let chart = root().join("deploy/chart");
+        let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+        let mut asked = BTreeSet::new();
+        for file in std::fs::read_dir(chart.join("templates")).unwrap() {
+            let text = read(file.unwrap().path());
+            asked.extend(after(&text, ".Values.").map(str::to_owned));
+            // Files that are about one part of the values begin with it, and name its fields alone.
+            let part = text.strip_prefix("{{- with .Values.");
+            if let Some((part, rest)) = part.and_then(|text| text.split_once(" }}")) {
+                asked.remove(part);
+                let fields = [" .", "(."].into_iter().flat_map(|mark| after(rest, mark));
+                asked.extend(fields.map(|field| format!("{part}.{field}")));
+            }
+        }
+        let limits = goyaml::Limits::default();
+        let values: Value = goyaml::from_str(&read(chart.join("values.yaml")), &limits).unwrap();
+        let known = leaves("", &values);
+        let is_below = |path: &str, top: &str| path == top || path.starts_with(&format!("{top}."));
+        for path in &known {
+            let is_asked = asked.iter().any(|asked| is_below(path, asked));
+            assert!(is_asked, "no template asks for {path}");
+        }
+        for path in asked.iter().filter(|path| !path.ends_with('.')) {
+            let is_known = known.iter().any(|known| is_below(known, path));
+            assert!(
+                is_known || path.contains(".Values"),
+                "{path} is not in values.yaml"
+            );
+        }
+    }
+
+    /// The dotted names that follow a mark.
+    fn after<'t>(text: &'t str, mark: &'t str) -> impl Iterator<Item = &'t str> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '.';
+        let names = text.split(mark).skip(1);
+        let names = names.map(move |rest| rest.split(|c| !is_name(c)).next().unwrap_or_default());
+        names.filter(|name| !name.is_empty())
+    }
+
+    fn leaves(path: &str, value: &Value) -> Vec<String> {
+        match value.as_object().filter(|fields| !fields.is_empty()) {
+            None => vec![path.to_owned()],
+            Some(fields) => {
+                let join = |name: &String| format!("{path}.{name}").trim_matches('.').to_owned();
+                let all = fields
+                    .iter()
+                    .flat_map(|(name, value)| leaves(&join(name), value));
+                all.collect()
+            }
+        }
+    }
+
     #[test]
     fn every_definition_is_installed() {
         let deploy = root().join("deploy");

@@ -85,8 +85,8 @@ impl Trace {
             "event" | "warning" => self.events.extend(event(words)),
             "route" => self.route = Some(words.to_owned()),
             "waits" => self.wait = gist(words),
-            "alert" | "scale" | "copy" | "create" | "adopt" | "write" | "count" | "ends"
-            | "add" | "remove" | "pause" | "resume" | "revert" => {}
+            "alert" | "cookies" | "scale" | "copy" | "create" | "adopt" | "write" | "count"
+            | "ends" | "add" | "remove" | "pause" | "resume" | "revert" => {}
             other => bail!("no such verb: {other}"),
         }
         Ok(())

@@ -193,7 +193,14 @@ impl Stage {
         let Some(found) = self.routes().get_opt("podinfo").await? else {
             return Ok(None);
         };
-        let first = found.data.pointer("/spec/http/0").context("no rule")?;
+        // Rules for cookies come before the one with the weights.
+        let rules = found.data.pointer("/spec/http").and_then(Value::as_array);
+        let is_weighted = |rule: &&Value| !rule["match"].to_string().contains("Cookie");
+        let first = rules
+            .into_iter()
+            .flatten()
+            .find(is_weighted)
+            .context("no rule")?;
         let weight = |name: &str| {
             let routes = first["route"].as_array().into_iter().flatten();
             let mut weights = routes

@@ -9,7 +9,12 @@ use super::Cluster;
 impl Cluster {
     /// `20s Promoting 50/50`, then a line for each thing that was asked, done or is waited for.
     pub(super) fn told(&self, decision: &Decision) -> String {
-        let mut text = format!("{}s {}\n", self.seconds(), self.standing());
+        let mut text = format!(
+            "{}s {}\n{}",
+            self.seconds(),
+            self.standing(),
+            self.cookies()
+        );
         let mut line = |verb: &str, words: &str| {
             let _ = writeln!(text, "    {verb:<8} {words}");
         };
@@ -34,6 +39,28 @@ impl Cluster {
             );
         }
         text
+    }
+
+    /// Whom session affinity keeps where; each value is told by its first letter.
+    fn cookies(&self) -> String {
+        let Some(status) = &self.status else {
+            return String::new();
+        };
+        let cookies = [
+            ("canary", &status.session_affinity_cookie),
+            ("primary", &status.primary_session_affinity_cookie),
+            ("gone", &status.previous_session_affinity_cookie),
+        ];
+        let told = cookies.into_iter().filter_map(|(whose, cookie)| {
+            let cookie = cookie.as_ref().filter(|cookie| !cookie.is_empty())?;
+            let (name, value) = cookie.split_once('=')?;
+            Some(format!("{whose} {name}={}…", value.get(..1)?))
+        });
+        let told: Vec<String> = told.collect();
+        if told.is_empty() {
+            return String::new();
+        }
+        format!("    cookies  {}\n", told.join(", "))
     }
 
     /// Phase, weights of primary and canary, and counts above 0, as the status has them.
