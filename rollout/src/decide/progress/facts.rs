@@ -26,6 +26,7 @@ pub(super) fn first(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan>
     revision_fact(scene, run, snapshot)
         .or_else(|| settle::primary_missing(scene, state, snapshot))
         .or_else(|| promoted_fact(scene, run))
+        .or_else(|| unjudged_fact(scene, run))
         .or_else(|| pods_fact(scene, state, run))
         .or_else(|| readiness_fact(scene, state, run))
         .or_else(|| routes_fact(scene, state, run))
@@ -50,6 +51,25 @@ fn revision_fact(scene: &Scene<'_>, run: &Run, snapshot: &Snapshot) -> Option<Pl
 /// back to what the primary runs.
 fn promoted_fact(scene: &Scene<'_>, run: &Run) -> Option<Plan> {
     (scene.primary_snapshot() == Some(&run.snapshot)).then(|| promote::resume(scene, run))
+}
+
+/// Users who had to stay while the primary could not serve leave the revision that nobody has judged
+/// as soon as it can. A run that Flagger began has no start; it goes on where it stands.
+fn unjudged_fact(scene: &Scene<'_>, run: &Run) -> Option<Plan> {
+    let is_ours = run.memory.started.is_some();
+    let is_unjudged =
+        is_ours && run.memory.weights.is_empty() && !run.position.split.canary.is_zero();
+    let may_leave = scene.spec.has_routes()
+        && scene.is_primary_good(run.promoted.as_ref(), None)
+        && scene.idle_primary(run.memory.started) == Readiness::Ready;
+    (is_unjudged && may_leave).then(|| {
+        let mut next = run.clone();
+        next.position = Position::default();
+        next.memory.step_started = Some(scene.today());
+        Plan::to(State::Progressing(next))
+            .doing([Action::Routes(Split::PRIMARY)])
+            .because("the primary serves again; the new revision begins without traffic")
+    })
 }
 
 fn pods_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
