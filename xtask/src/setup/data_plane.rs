@@ -26,7 +26,7 @@ pub(crate) struct DataPlane {
     pub(crate) envoy: PathBuf,
 }
 
-/// Installs what is not there yet: two minutes of two cores the first time, and 37 MB for Envoy.
+/// Installs what is not there yet: four minutes of two cores the first time, and 37 MB for Envoy.
 pub(super) fn install(tools: &Path) -> Result<DataPlane> {
     let contour = tools.join(format!("contour-{CONTOUR_VERSION}"));
     if !contour.join("contour").exists() {
