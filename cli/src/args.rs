@@ -6,11 +6,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{demo, gateway, loadtester, operator, wget};
+#[cfg(feature = "demo")]
+use crate::demo;
+use crate::{gateway, loadtester, operator, wget};
 
 /// Keeps a cluster in step with its sources and releases each new version gradually.
-///
-/// Start with `sluice demo`: four releases in a sandbox in this process, with real requests.
+#[cfg_attr(
+    feature = "demo",
+    doc = "\nStart with `sluice demo`: four releases in a sandbox in this process, with real requests."
+)]
 #[derive(Parser)]
 #[command(name = "sluice", version, arg_required_else_help = true)]
 struct Typed {
@@ -22,6 +26,7 @@ struct Typed {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Watch four releases: a first, a good, a broken and a slow one. No cluster needed.
+    #[cfg(feature = "demo")]
     Demo(demo::Args),
     /// Run every controller against a cluster. Takes Flagger's flags.
     Operator(Rest),
@@ -66,6 +71,7 @@ pub(crate) fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Command, 
 /// Does it, and gives the code the process ends with.
 pub(crate) fn start(command: Command) -> ExitCode {
     let done = match command {
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::start(&args),
         Command::Operator(rest) => operator::start(rest.flags),
         Command::Loadtester(rest) => loadtester::start(rest.flags),
@@ -84,6 +90,7 @@ mod tests {
 
     fn check(line: &str, want: &str) {
         let got = match read(line.split(' ').map(OsString::from)) {
+            #[cfg(feature = "demo")]
             Ok(Command::Demo(_)) => "demo".to_owned(),
             Ok(Command::Operator(rest)) => format!("operator {:?}", rest.flags),
             Ok(Command::Loadtester(rest)) => format!("loadtester {:?}", rest.flags),
@@ -96,6 +103,7 @@ mod tests {
 
     #[test]
     fn the_name_stands_for_a_command() {
+        #[cfg(feature = "demo")]
         check("sluice demo --report x.json", "demo");
         check(
             "./flagger -mesh-provider=istio -v 4",

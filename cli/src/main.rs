@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 mod args;
 mod client;
+#[cfg(feature = "demo")]
 mod colour;
+#[cfg(feature = "demo")]
 mod demo;
 mod gateway;
 mod loadtester;
