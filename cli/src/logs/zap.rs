@@ -128,7 +128,8 @@ mod tests {
 
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
+            let mut kept = self.0.lock().map_err(|_| io::Error::other("poisoned"))?;
+            kept.write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
