@@ -60,7 +60,10 @@ pub enum ActError {
         /// Why.
         source: mesh_adapters::RenderError,
     },
-    /// The routing objects cannot be read yet.
+    /// The routing objects are being listed.
+    #[error("the routes are not listed yet")]
+    RoutesUnlisted,
+    /// The routing objects cannot be read.
     #[error("failed to read the routes of canary {canary}: {why}")]
     Routes {
         /// The canary.
@@ -74,7 +77,9 @@ impl ActError {
     /// Whether it says no more than that something moved: decide again at once, tell nobody.
     pub fn is_race(&self) -> bool {
         match self {
-            Self::TargetMoved | Self::Write(WriteError::Conflict { .. }) => true,
+            Self::TargetMoved | Self::RoutesUnlisted | Self::Write(WriteError::Conflict { .. }) => {
+                true
+            }
             Self::Write(
                 WriteError::Deposed { .. }
                 | WriteError::Missing { .. }
@@ -99,7 +104,7 @@ impl ActError {
             Self::TargetMoved => "TargetMoved",
             Self::Build(_) => "TargetUnusable",
             Self::Render { .. } => "InvalidSpec",
-            Self::Routes { .. } => "RoutesUnread",
+            Self::RoutesUnlisted | Self::Routes { .. } => "RoutesUnread",
         }
     }
 }

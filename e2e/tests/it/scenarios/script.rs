@@ -108,13 +108,12 @@ impl Trace {
     }
 }
 
-/// The text of an event, as far as it is compared. When pods and routes are told not to be there yet depends on who
-/// looks when, and lengths of time are longer here.
+/// The text of an event, as far as it is compared. When pods are told not to be there yet depends on who looks
+/// when, and lengths of time are longer here.
 pub(super) fn event(text: &str) -> Option<String> {
     let is_of_pods = |of: &str| text.starts_with(&format!("{of} not ready: "));
-    let is_passing = is_of_pods("canary deployment podinfo.test")
-        || is_of_pods("podinfo-primary.test")
-        || text.ends_with("the watch has not listed them yet");
+    let is_passing =
+        is_of_pods("canary deployment podinfo.test") || is_of_pods("podinfo-primary.test");
     let timeless = match text.split_once(" no verdict for ") {
         Some((before, rest)) => {
             let (_, why) = rest.split_once(':').unwrap_or(("", rest));

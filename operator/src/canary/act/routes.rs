@@ -28,9 +28,12 @@ pub(super) async fn ensure(
     let mut route = route(ctx, subject, selector.as_ref()).map_err(render)?;
     route.split = split;
     route.cookies = Some(cookies(subject, next));
-    let live = live(ctx, subject, &route).map_err(|why| ActError::Routes {
-        canary: subject.key.to_string(),
-        why: why.unwrap_or_else(|| "the watch has not listed them yet".to_owned()),
+    let live = live(ctx, subject, &route).map_err(|why| match why {
+        Some(why) => ActError::Routes {
+            canary: subject.key.to_string(),
+            why,
+        },
+        None => ActError::RoutesUnlisted,
     })?;
     let resources: Vec<ApiResource> = subject
         .adapter
