@@ -61,7 +61,10 @@ fn merged(testers: &[Value], service: &[Value]) -> Vec<Value> {
         for (key, added) in tester.as_object().into_iter().flatten() {
             let there = next.entry(key).or_insert_with(|| Map::new().into());
             if let (Value::Object(there), Value::Object(added)) = (there, added) {
-                there.retain(|name, _| !added.keys().any(|one| one.eq_ignore_ascii_case(name)));
+                let is_same = |one: &str, name: &str| {
+                    one == name || (key == "headers" && one.eq_ignore_ascii_case(name))
+                };
+                there.retain(|name, _| !added.keys().any(|one| is_same(one, name)));
                 there.extend(added.clone());
             }
         }
