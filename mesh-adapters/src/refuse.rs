@@ -2,7 +2,10 @@
 //!
 //! Settings whose absence harms nobody (time-outs, retries, headers …) are left out without a word, as in Flagger.
 
-use api::canary::{analysis::AnalysisMatch, service::StringMatch};
+use api::canary::{
+    analysis::AnalysisMatch,
+    service::{HttpMatch, StringMatch},
+};
 
 use crate::{error::RenderError, route::Route};
 
@@ -60,6 +63,53 @@ pub(crate) fn matches(route: &Route, mesh: &str) -> Result<(), RenderError> {
         "given",
         format!("{mesh} routes by weight alone and cannot choose users; remove it"),
     ))
+}
+
+/// A condition of `service.match` that is none of `known` (keys of the manifest), for a mesh that cannot say it.
+/// `name` and `headers` are known to all.
+pub(crate) fn beyond(
+    field: &str,
+    given: &HttpMatch,
+    known: &[&str],
+    cure: &str,
+) -> Result<(), RenderError> {
+    let HttpMatch {
+        name: _,
+        uri,
+        scheme,
+        method,
+        authority,
+        headers: _,
+        without_headers,
+        query_params,
+        port,
+        source_labels,
+        source_namespace,
+        gateways,
+        ignore_uri_case,
+    } = given;
+    let all = [
+        (uri.is_some(), "uri"),
+        (scheme.is_some(), "scheme"),
+        (method.is_some(), "method"),
+        (authority.is_some(), "authority"),
+        (!without_headers.is_empty(), "withoutHeaders"),
+        (!query_params.is_empty(), "queryParams"),
+        (port.is_some(), "port"),
+        (!source_labels.is_empty(), "sourceLabels"),
+        (source_namespace.is_some(), "sourceNamespace"),
+        (!gateways.is_empty(), "gateways"),
+        (*ignore_uri_case, "ignoreUriCase"),
+    ];
+    let mut all = all.into_iter();
+    match all.find(|(is_given, key)| *is_given && !known.contains(key)) {
+        Some((_, key)) => Err(RenderError::unsupported(
+            format!("{field}.{key}"),
+            "given",
+            cure,
+        )),
+        None => Ok(()),
+    }
 }
 
 /// A header that chooses users.

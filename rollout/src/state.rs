@@ -11,7 +11,7 @@ use crate::{
     cookies::Cookies,
     report::{Evidence, OutcomeKind},
     spec::strategy::Position,
-    weight::Weight,
+    weight::{Split, Weight},
     world::{Revision, Snapshot},
 };
 
@@ -155,6 +155,18 @@ impl State {
         }
     }
 
+    /// True until there was a primary to serve from.
+    #[must_use]
+    pub const fn is_beginning(&self) -> bool {
+        matches!(self.phase(), Phase::Unset | Phase::Initializing)
+    }
+
+    /// True for states that stand for a split of the routes.
+    #[must_use]
+    pub const fn is_routed(&self) -> bool {
+        !self.is_beginning() && !matches!(self.phase(), Phase::Terminating)
+    }
+
     /// The canary's share in this state.
     #[must_use]
     pub const fn weight(&self) -> Weight {
@@ -170,6 +182,13 @@ impl State {
             | Self::Promoting(run)
             | Self::Finalising(run) => run.position.split.canary,
         }
+    }
+
+    /// The split that it stands for.
+    #[must_use]
+    pub fn split(&self) -> Split {
+        self.run()
+            .map_or_else(|| Split::to_canary(self.weight()), |run| run.position.split)
     }
 
     /// What is remembered, when anything is.

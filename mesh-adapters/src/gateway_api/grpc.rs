@@ -7,7 +7,11 @@ use api::canary::service::{HttpMatch, StringMatch};
 use serde_json::{Map, Value, json};
 
 use super::matches;
-use crate::{error::RenderError, refuse::TESTERS, route::Route};
+use crate::{
+    error::RenderError,
+    refuse::{self, TESTERS},
+    route::Route,
+};
 
 const URI_CURE: &str = "a GRPCRoute tells requests apart by service and method; give \"/package.Service/Method\" as exact or \"/package.Service\" as prefix";
 
@@ -55,46 +59,16 @@ pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
 }
 
 fn one(field: &str, given: &HttpMatch) -> Result<Value, RenderError> {
-    let HttpMatch {
-        name: _,
-        uri,
-        scheme,
-        method,
-        authority,
-        headers,
-        without_headers,
-        query_params,
-        port,
-        source_labels,
-        source_namespace,
-        gateways,
-        ignore_uri_case,
-    } = given;
-    for (is_given, key) in [
-        (scheme.is_some(), "scheme"),
-        (method.is_some(), "method"),
-        (authority.is_some(), "authority"),
-        (!without_headers.is_empty(), "withoutHeaders"),
-        (!query_params.is_empty(), "queryParams"),
-        (port.is_some(), "port"),
-        (!source_labels.is_empty(), "sourceLabels"),
-        (source_namespace.is_some(), "sourceNamespace"),
-        (!gateways.is_empty(), "gateways"),
-        (*ignore_uri_case, "ignoreUriCase"),
-    ] {
-        if is_given {
-            let cure = "a GRPCRoute matches uri and headers; remove it";
-            return Err(refused(format!("{field}.{key}"), cure));
-        }
-    }
+    let cure = "a GRPCRoute matches uri and headers; remove it";
+    refuse::beyond(field, given, &["uri"], cure)?;
     let mut wanted = Map::new();
-    if let Some(uri) = uri
+    if let Some(uri) = &given.uri
         && let Some(method) =
             method_of(uri).ok_or_else(|| refused(format!("{field}.uri"), URI_CURE))?
     {
         wanted.insert("method".into(), method);
     }
-    let headers = matches::named(&format!("{field}.headers"), headers)?;
+    let headers = matches::named(&format!("{field}.headers"), &given.headers)?;
     if !headers.is_empty() {
         wanted.insert("headers".into(), headers.into());
     }

@@ -4,11 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use api::canary::service::{HttpMatch, RouteKind, StringMatch};
+use api::canary::{
+    analysis::AnalysisMatch,
+    service::{HttpMatch, RouteKind, StringMatch},
+};
 use serde_json::{Map, Value, json};
 
 use super::grpc;
-use crate::{error::RenderError, refuse::TESTERS, route::Route};
+use crate::{
+    error::RenderError,
+    refuse::{self, TESTERS},
+    route::Route,
+};
+
+const CURE: &str = "HTTPRoute matches paths by exact, prefix or regex, methods by exact, headers and query parameters by exact or regex";
 
 /// `service.match`, or all paths when it is empty.
 pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
@@ -28,16 +37,22 @@ pub(super) fn of_service(route: &Route) -> Result<Vec<Value>, RenderError> {
         .collect()
 }
 
+/// Headers and query parameters that choose users.
+fn conditions(field: &str, given: &AnalysisMatch) -> Result<(Vec<Value>, Vec<Value>), RenderError> {
+    if !given.source_labels.is_empty() {
+        return Err(unsupported(&format!("{field}.sourceLabels")));
+    }
+    let headers = named(&format!("{field}.headers"), &given.headers)?;
+    let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
+    Ok((headers, parameters))
+}
+
 /// Each tester beside each service match: what both ask for must hold; of one name, the tester's counts.
 pub(super) fn testers(route: &Route, service: &[Value]) -> Result<Vec<Value>, RenderError> {
     let mut merged = Vec::new();
     for (place, given) in route.testers.iter().enumerate() {
         let field = format!("{TESTERS}[{place}]");
-        if !given.source_labels.is_empty() {
-            return Err(unsupported(&format!("{field}.sourceLabels")));
-        }
-        let headers = named(&format!("{field}.headers"), &given.headers)?;
-        let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
+        let (headers, parameters) = conditions(&field, given)?;
         for base in service {
             let mut next = base.as_object().cloned().unwrap_or_default();
             let before = count(&next, "headers");
@@ -85,11 +100,7 @@ pub(super) fn merged(route: &Route, service: &[Value]) -> Result<Vec<Value>, Ren
     let mut merged = Vec::new();
     for (place, given) in route.matches.iter().enumerate() {
         let field = format!("spec.analysis.match[{place}]");
-        if !given.source_labels.is_empty() {
-            return Err(unsupported(&format!("{field}.sourceLabels")));
-        }
-        let headers = named(&format!("{field}.headers"), &given.headers)?;
-        let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
+        let (headers, parameters) = conditions(&field, given)?;
         for base in service {
             let mut next = base.as_object().cloned().unwrap_or_default();
             if !headers.is_empty() {
@@ -105,51 +116,23 @@ pub(super) fn merged(route: &Route, service: &[Value]) -> Result<Vec<Value>, Ren
 }
 
 fn one(field: &str, given: &HttpMatch) -> Result<Value, RenderError> {
-    let HttpMatch {
-        name: _,
-        uri,
-        scheme,
-        method,
-        authority,
-        headers,
-        without_headers,
-        query_params,
-        port,
-        source_labels,
-        source_namespace,
-        gateways,
-        ignore_uri_case,
-    } = given;
-    for (is_given, key) in [
-        (scheme.is_some(), "scheme"),
-        (authority.is_some(), "authority"),
-        (!without_headers.is_empty(), "withoutHeaders"),
-        (port.is_some(), "port"),
-        (!source_labels.is_empty(), "sourceLabels"),
-        (source_namespace.is_some(), "sourceNamespace"),
-        (!gateways.is_empty(), "gateways"),
-        (*ignore_uri_case, "ignoreUriCase"),
-    ] {
-        if is_given {
-            return Err(unsupported(&format!("{field}.{key}")));
-        }
-    }
+    refuse::beyond(field, given, &["uri", "method", "queryParams"], CURE)?;
     let mut wanted = Map::new();
-    if let Some(uri) = uri {
+    if let Some(uri) = &given.uri {
         wanted.insert("path".into(), path(&format!("{field}.uri"), uri)?);
     }
-    if let Some(method) = method {
+    if let Some(method) = &given.method {
         let exact = method
             .exact
             .clone()
             .ok_or_else(|| unsupported(&format!("{field}.method")))?;
         wanted.insert("method".into(), exact.into());
     }
-    let headers = named(&format!("{field}.headers"), headers)?;
+    let headers = named(&format!("{field}.headers"), &given.headers)?;
     if !headers.is_empty() {
         wanted.insert("headers".into(), headers.into());
     }
-    let parameters = named(&format!("{field}.queryParams"), query_params)?;
+    let parameters = named(&format!("{field}.queryParams"), &given.query_params)?;
     if !parameters.is_empty() {
         wanted.insert("queryParams".into(), parameters.into());
     }
@@ -185,10 +168,5 @@ pub(super) fn named(
 }
 
 fn unsupported(field: &str) -> RenderError {
-    RenderError::Unsupported {
-        field: field.to_owned(),
-        value: "given".into(),
-        cure: "HTTPRoute matches paths by exact, prefix or regex, methods by exact, headers and query parameters by exact or regex"
-            .into(),
-    }
+    RenderError::unsupported(field, "given", CURE)
 }

@@ -8,7 +8,7 @@ use kube::api::ApiResource;
 use mesh_adapters::{Cookies, Live, ObjectRef, ReadError, Route};
 use rollout::spec::TargetKind;
 use rollout::world::{Revision, Seen, Snapshot, Workload};
-use rollout::{Part, Split, State, TrafficSeen, World};
+use rollout::{Part, State, TrafficSeen, World};
 
 use super::Context;
 use super::act::{self, WriteError};
@@ -276,7 +276,7 @@ pub(super) fn route(
     subject: &Subject,
     selector: Option<&Selector>,
 ) -> Result<Route, mesh_adapters::RenderError> {
-    let mut route = Route::new(&subject.canary, split_of(&subject.state))?;
+    let mut route = Route::new(&subject.canary, subject.state.split())?;
     let objects = subject.adapter.objects(&route);
     let clusters = &ctx.caches.source().clusters;
     if !objects
@@ -313,13 +313,6 @@ pub(super) fn cookies(subject: &Subject, state: &State) -> Cookies {
         previous,
         primary_max_age_s: subject.spec.interval.num_seconds().unsigned_abs(),
     }
-}
-
-fn split_of(state: &State) -> Split {
-    state.run().map_or_else(
-        || Split::to_canary(state.weight()),
-        |run| run.position.split,
-    )
 }
 
 /// Kept objects that are missing or differ.

@@ -4,8 +4,8 @@
 //! all answer.
 
 use chrono::{DateTime, Utc};
+use rollout::Probe;
 use rollout::state::Phase;
-use rollout::{Probe, State};
 
 use super::subject::Subject;
 use super::{Context, act, ask};
@@ -20,19 +20,6 @@ pub(super) struct Found {
 /// Asks and tells, when that is due.
 pub(super) async fn tell(ctx: &Context, subject: &Subject, found: &mut Found) {
     let now = ctx.clock.now();
-    let is_beginning = match &subject.state {
-        State::New | State::Initializing(_) => true,
-        State::Initialized(_)
-        | State::Waiting(_)
-        | State::Progressing(_)
-        | State::WaitingPromotion(_)
-        | State::RollingBack(..)
-        | State::Promoting(_)
-        | State::Finalising(_)
-        | State::Succeeded(_)
-        | State::Failed(_)
-        | State::Terminating(_) => false,
-    };
     let spec = &subject.spec;
     let is_fresh = found
         .asked
@@ -40,7 +27,7 @@ pub(super) async fn tell(ctx: &Context, subject: &Subject, found: &mut Found) {
     let is_idle = spec.is_analysis_skipped
         || spec.is_suspended
         || subject.canary.metadata.deletion_timestamp.is_some();
-    if !is_beginning || is_idle || found.is_told || is_fresh {
+    if !subject.state.is_beginning() || is_idle || found.is_told || is_fresh {
         return;
     }
     found.asked = Some(now);

@@ -63,7 +63,7 @@ impl Subject {
         if kind == TargetKind::Knative && *key == self.primary() {
             return ctx
                 .caches
-                .primary_revision(&self.target(), takeover::is_new(&self.state));
+                .primary_revision(&self.target(), self.state.is_beginning());
         }
         ctx.caches.workload(kind, key)
     }

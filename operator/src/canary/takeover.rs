@@ -5,31 +5,14 @@
 use std::sync::Arc;
 
 use api::canary::{CanaryPhase, CanaryStatus};
+use rollout::ValidSpec;
 use rollout::spec::TargetKind;
 use rollout::world::Revision;
-use rollout::{State, ValidSpec};
 
 use crate::world::Caches;
 use crate::world::key::Key;
 use crate::world::knative;
 use crate::world::store::Known;
-
-/// True until the primary's revision was chosen.
-pub(super) fn is_new(state: &State) -> bool {
-    match state {
-        State::New | State::Initializing(_) => true,
-        State::Initialized(_)
-        | State::Waiting(_)
-        | State::Progressing(_)
-        | State::WaitingPromotion(_)
-        | State::RollingBack(..)
-        | State::Promoting(_)
-        | State::Finalising(_)
-        | State::Succeeded(_)
-        | State::Failed(_)
-        | State::Terminating(_) => false,
-    }
-}
 
 /// The status with Flagger's hashes of revisions replaced by their names. A run under way keeps its own: it is
 /// begun anew.

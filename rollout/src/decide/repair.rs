@@ -3,8 +3,6 @@
 use super::{plan::Plan, scene::Scene};
 use crate::{
     action::Action,
-    state::State,
-    weight::Split,
     world::{Part, TrafficSeen},
 };
 
@@ -19,17 +17,8 @@ pub(super) fn add(scene: &Scene<'_>, plan: Plan) -> Plan {
         (false, true) => repairs.push(Action::RemoveFinalizer),
         (true, true) | (false, false) => {}
     }
-    match &plan.decision.state {
-        State::New | State::Initializing(_) | State::Terminating(_) => {}
-        State::Initialized(_)
-        | State::Waiting(_)
-        | State::Progressing(_)
-        | State::WaitingPromotion(_)
-        | State::RollingBack(..)
-        | State::Promoting(_)
-        | State::Finalising(_)
-        | State::Succeeded(_)
-        | State::Failed(_) => objects(scene, &plan, &mut repairs),
+    if plan.decision.state.is_routed() {
+        objects(scene, &plan, &mut repairs);
     }
     plan.first(repairs)
 }
@@ -54,14 +43,6 @@ fn objects(scene: &Scene<'_>, plan: &Plan, repairs: &mut Vec<Action>) {
         || matches!(scene.world.traffic, TrafficSeen::Unreadable(_));
     if scene.spec.has_routes() && is_broken && !writes(|action| matches!(action, Action::Routes(_)))
     {
-        repairs.push(Action::Routes(wanted(&plan.decision.state)));
+        repairs.push(Action::Routes(plan.decision.state.split()));
     }
-}
-
-/// The split that a state stands for.
-pub(super) fn wanted(state: &State) -> Split {
-    state.run().map_or_else(
-        || Split::to_canary(state.weight()),
-        |run| run.position.split,
-    )
 }

@@ -2,7 +2,7 @@
 //!
 //! Cookies follow the weight: whatever moves it, they are decided here, beside it, and stored with it.
 
-use super::{plan::Plan, repair, scene::Scene};
+use super::{plan::Plan, scene::Scene};
 use crate::{
     action::Action,
     cookies::{Affinity, Cookies, is_named, made},
@@ -17,7 +17,7 @@ pub(super) fn follow(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
         .map(|memory| memory.cookies.clone())
         .unwrap_or_default();
     let state = &plan.decision.state;
-    let next = match (&scene.spec.affinity, routed(state)) {
+    let next = match (&scene.spec.affinity, state.is_routed()) {
         (Some(affinity), true) => in_force(scene, affinity, before, state, &there),
         // Without them nobody is kept; those of before stay known, to be taken back one day.
         (None, _) | (Some(_), false) => there.clone(),
@@ -29,29 +29,13 @@ pub(super) fn follow(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
         .any(|action| matches!(action, Action::Routes(_)));
     let is_readable = matches!(scene.world.traffic, TrafficSeen::Split(_));
     if next != there && !is_routed && is_readable && scene.spec.has_routes() {
-        let split = repair::wanted(state);
+        let split = state.split();
         plan = plan.doing([Action::Routes(split)]);
     }
     if let Some(memory) = plan.decision.state.memory_mut() {
         memory.cookies = next;
     }
     plan
-}
-
-/// True for states that stand for a split of the routes.
-const fn routed(state: &State) -> bool {
-    match state {
-        State::New | State::Initializing(_) | State::Terminating(_) => false,
-        State::Initialized(_)
-        | State::Waiting(_)
-        | State::Progressing(_)
-        | State::WaitingPromotion(_)
-        | State::RollingBack(..)
-        | State::Promoting(_)
-        | State::Finalising(_)
-        | State::Succeeded(_)
-        | State::Failed(_) => true,
-    }
 }
 
 fn in_force(

@@ -3,7 +3,6 @@
 use super::{
     begin,
     plan::Plan,
-    repair,
     round::{self, Asking, Heard},
     scene::{Scene, Side},
 };
@@ -197,7 +196,7 @@ fn canary_lost(scene: &Scene<'_>, state: &State, settled: &Settled) -> Option<Pl
 
 /// Weights that others changed are put back.
 fn keep(scene: &Scene<'_>, state: &State) -> Vec<Action> {
-    let wanted = repair::wanted(state);
+    let wanted = state.split();
     let can_take = wanted.canary.is_zero() || scene.can_serve(Side::Canary);
     match &scene.world.traffic {
         TrafficSeen::Split(split) if scene.spec.has_routes() && *split != wanted && can_take => {
