@@ -62,13 +62,7 @@ impl Channel {
         *request.uri_mut() = with_path(&self.plan.url, path).ok_or(Fault::Broken)?;
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().extend(super::headers(Some(limit)));
-        let answer = self.http.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                Fault::Connect
-            } else {
-                Fault::Broken
-            }
-        })?;
+        let answer = self.http.request(request).await?;
         let (parts, mut body) = answer.into_parts();
         let (mut bytes, mut trailers) = (BytesMut::new(), None);
         while let Some(part) = body.frame().await {

@@ -131,13 +131,7 @@ impl Sender {
         *request.uri_mut() = url.clone();
         *request.method_mut() = method.clone();
         *request.headers_mut() = self.headers.clone();
-        let answer = client.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                Fault::Connect
-            } else {
-                Fault::Broken
-            }
-        })?;
+        let answer = client.request(request).await?;
         let (parts, mut body) = answer.into_parts();
         let (mut bytes, mut trailers) = (0_u64, None);
         while let Some(frame) = body.frame().await {

@@ -33,6 +33,16 @@ pub enum Fault {
     Rpc(Code),
 }
 
+impl From<hyper_util::client::legacy::Error> for Fault {
+    fn from(error: hyper_util::client::legacy::Error) -> Self {
+        if error.is_connect() {
+            Self::Connect
+        } else {
+            Self::Broken
+        }
+    }
+}
+
 impl Fault {
     /// A word for metrics.
     #[must_use]
