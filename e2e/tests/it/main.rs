@@ -25,6 +25,8 @@ mod node;
 mod outbound;
 /// Every provider against a real kube-apiserver.
 mod plane;
+/// Manifests of podinfo.
+mod podinfo;
 /// Marks pods ready where no kubelet runs.
 mod pods;
 /// Programs that a test starts and ends.

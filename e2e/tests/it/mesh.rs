@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::cluster::{apply, client, prepare, wait_for, wait_for_phase};
 use crate::definitions::apply_definitions;
 use crate::envoy::{Envoy, GATEWAY, HTTP, STATS};
+use crate::podinfo;
 use crate::program::{Program, prometheus, sluice};
 use crate::scrape::Targets;
 use crate::share::{Answers, DEVIATION_MAX_POINTS};
@@ -163,26 +164,9 @@ impl World {
     }
 
     async fn deploy(&self, plane: &Plane, message: &str, flags: &str) -> Result<()> {
-        let namespace = plane.namespace;
-        let text = format!(
-            "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: podinfo, namespace: {namespace}}}
-spec:
-  selector: {{matchLabels: {{app: podinfo}}}}
-  template:
-    metadata: {{labels: {{app: podinfo}}}}
-    spec:
-      containers:
-        - name: podinfo
-          image: docker.io/library/podinfo:1
-          imagePullPolicy: Never
-          args: [--ui-message={message}{flags}]
-          ports: [{{name: http, containerPort: 9898}}]
-          readinessProbe: {{tcpSocket: {{port: 9898}}, periodSeconds: 1}}
-"
-        );
+        let container = podinfo::real(&format!("[--ui-message={message}{flags}]"));
+        let metadata = format!("namespace: {}", plane.namespace);
+        let text = podinfo::deployment(&metadata, "", &container);
         apply(&self.client, &text).await
     }
 

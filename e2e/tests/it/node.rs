@@ -10,6 +10,7 @@ use anyhow::Result;
 use kube::Client;
 
 use crate::cluster::{apply, client, get, prepare, wait_for_phase};
+use crate::podinfo;
 use crate::program::{Program, prometheus, sluice};
 use crate::users::Users;
 
@@ -200,25 +201,8 @@ spec:
 }
 
 fn deployment(version: &str, arguments: &str) -> String {
-    format!(
-        "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: podinfo, labels: {{version: {version}}}}}
-spec:
-  selector: {{matchLabels: {{app: podinfo}}}}
-  template:
-    metadata: {{labels: {{app: podinfo}}}}
-    spec:
-      containers:
-        - name: podinfo
-          image: docker.io/library/podinfo:1
-          imagePullPolicy: Never
-          args: {arguments}
-          ports: [{{name: http, containerPort: 9898}}]
-          readinessProbe: {{tcpSocket: {{port: 9898}}, periodSeconds: 1}}
-"
-    )
+    let metadata = format!("labels: {{version: {version}}}");
+    podinfo::deployment(&metadata, "", &podinfo::real(arguments))
 }
 
 const CANARY: &str = "\

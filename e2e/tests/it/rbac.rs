@@ -19,6 +19,7 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
 use crate::cluster::{apply, apply_object, client, get, prepare, wait_for_phase};
+use crate::podinfo;
 use crate::pods::Kubelet;
 use crate::program::{Program, sluice};
 
@@ -307,23 +308,11 @@ async fn try_strictly(admin: &Client, object: &Value) -> Result<()> {
 }
 
 fn deployment(version: &str) -> String {
-    format!(
-        "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: podinfo, namespace: {NAMESPACE}}}
-spec:
-  selector: {{matchLabels: {{app: podinfo}}}}
-  template:
-    metadata: {{labels: {{app: podinfo}}}}
-    spec:
-      containers:
-        - name: podinfo
-          image: 'example.test/podinfo:{version}'
-          ports: [{{name: http, containerPort: 9898}}]
-          envFrom: [{{configMapRef: {{name: settings}}}}, {{secretRef: {{name: keys}}}}]
-"
-    )
+    let container = format!(
+        "image: 'example.test/podinfo:{version}', \
+         envFrom: [{{configMapRef: {{name: settings}}}}, {{secretRef: {{name: keys}}}}]"
+    );
+    podinfo::deployment(&format!("namespace: {NAMESPACE}"), "", &container)
 }
 
 /// A canary that makes use of every kind of object, and GitOps objects whose Git server does not answer.

@@ -17,6 +17,7 @@ use sandbox::{Options, Sandbox, Workloads};
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{wait_for, wait_for_phase};
+use crate::podinfo;
 
 const NAMESPACE: &str = "test";
 const LIMIT: Duration = Duration::from_secs(60);
@@ -247,17 +248,6 @@ spec:
 ";
 
 fn deployment(version: &str) -> String {
-    format!(
-        "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: podinfo, namespace: {NAMESPACE}}}
-spec:
-  selector: {{matchLabels: {{app: podinfo}}}}
-  template:
-    metadata: {{labels: {{app: podinfo}}}}
-    spec:
-      containers: [{{name: podinfo, image: 'podinfo:{version}', ports: [{{name: http, containerPort: 9898}}]}}]
-"
-    )
+    let container = format!("image: 'podinfo:{version}'");
+    podinfo::deployment(&format!("namespace: {NAMESPACE}"), "", &container)
 }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{get, wait_for_phase};
 use crate::outbound::InProcess;
+use crate::podinfo;
 
 const NAMESPACE: &str = "test";
 const OPERATOR: &str = "sluice";
@@ -355,22 +356,9 @@ fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> J
 }
 
 fn deployment(number: u64, version: Version) -> String {
-    format!(
-        "\
-apiVersion: apps/v1
-kind: Deployment
-metadata: {{name: podinfo, namespace: {NAMESPACE}}}
-spec:
-  selector: {{matchLabels: {{app: podinfo}}}}
-  template:
-    metadata:
-      labels: {{app: podinfo}}
-      annotations: {{{}}}
-    spec:
-      containers: [{{name: podinfo, image: 'example.test/podinfo:{number}', ports: [{{name: http, containerPort: 9898}}]}}]
-",
-        version.annotation()
-    )
+    let container = format!("image: 'example.test/podinfo:{number}'");
+    let annotations = version.annotation();
+    podinfo::deployment(&format!("namespace: {NAMESPACE}"), annotations, &container)
 }
 
 fn canary(provider: &str) -> String {
