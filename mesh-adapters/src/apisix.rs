@@ -15,7 +15,7 @@ use crate::{
     seen::Backends,
 };
 
-const APISIX_ROUTE: Kind = Kind {
+pub(crate) const APISIX_ROUTE: Kind = Kind {
     api_version: "apisix.apache.org/v2",
     kind: "ApisixRoute",
     plural: "apisixroutes",

@@ -15,7 +15,7 @@ use crate::{
     seen::Backends,
 };
 
-const HTTP_PROXY: Kind = Kind {
+pub(crate) const HTTP_PROXY: Kind = Kind {
     api_version: "projectcontour.io/v1",
     kind: "HTTPProxy",
     plural: "httpproxies",

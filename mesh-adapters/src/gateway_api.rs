@@ -25,18 +25,18 @@ mod status;
 mod sticky;
 
 const GROUP: &str = "gateway.networking.k8s.io";
-const ROUTE_V1: Kind = Kind {
+pub(crate) const ROUTE_V1: Kind = Kind {
     api_version: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
     plural: "httproutes",
 };
-const ROUTE_V1BETA1: Kind = Kind {
+pub(crate) const ROUTE_V1BETA1: Kind = Kind {
     api_version: "gateway.networking.k8s.io/v1beta1",
     ..ROUTE_V1
 };
 
 /// The only version of GRPCRoute that is stable, whatever that of the others.
-const GRPC_ROUTE: Kind = Kind {
+pub(crate) const GRPC_ROUTE: Kind = Kind {
     kind: "GRPCRoute",
     plural: "grpcroutes",
     ..ROUTE_V1

@@ -16,12 +16,12 @@ use crate::{
     seen::Backends,
 };
 
-const UPSTREAM: Kind = Kind {
+pub(crate) const UPSTREAM: Kind = Kind {
     api_version: "gloo.solo.io/v1",
     kind: "Upstream",
     plural: "upstreams",
 };
-const ROUTE_TABLE: Kind = Kind {
+pub(crate) const ROUTE_TABLE: Kind = Kind {
     api_version: "gateway.solo.io/v1",
     kind: "RouteTable",
     plural: "routetables",

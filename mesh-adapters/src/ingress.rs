@@ -11,7 +11,7 @@ use crate::{
 pub(crate) mod nginx;
 pub(crate) mod skipper;
 
-const INGRESS: Kind = Kind {
+pub(crate) const INGRESS: Kind = Kind {
     api_version: "networking.k8s.io/v1",
     kind: "Ingress",
     plural: "ingresses",

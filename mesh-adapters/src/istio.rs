@@ -10,9 +10,10 @@ use crate::{
     adapter::Adapter,
     error::{ReadError, RenderError},
     metadata,
-    object::{Live, Manifest, ObjectRef, Replacement},
+    object::{Kind, Live, Manifest, ObjectRef, Replacement},
     refuse,
     route::Route,
+    seen,
 };
 
 mod http;
@@ -22,20 +23,25 @@ mod tcp;
 mod testers;
 
 const API_VERSION: &str = "networking.istio.io/v1beta1";
-const KIND: &str = "VirtualService";
-const RULE_KIND: &str = "DestinationRule";
+/// The routes.
+pub(crate) const VIRTUAL_SERVICE: Kind = Kind {
+    api_version: API_VERSION,
+    kind: "VirtualService",
+    plural: "virtualservices",
+};
+/// What is said of a destination.
+pub(crate) const DESTINATION_RULE: Kind = Kind {
+    api_version: API_VERSION,
+    kind: "DestinationRule",
+    plural: "destinationrules",
+};
+
 /// Istio's objects.
 #[derive(Debug)]
 pub(crate) struct Istio;
 
-fn named(route: &Route, kind: &str, plural: &str, name: String) -> ObjectRef {
-    ObjectRef {
-        api_version: API_VERSION.into(),
-        kind: kind.into(),
-        plural: plural.into(),
-        namespace: route.namespace.clone(),
-        name,
-    }
+fn object(route: &Route) -> ObjectRef {
+    VIRTUAL_SERVICE.named(&route.namespace, route.apex.as_str())
 }
 
 /// True when the Service speaks plain TCP.
@@ -53,16 +59,12 @@ fn destination_rule(route: &Route, live: &Live, name: &str) -> Manifest {
     if let Some(policy) = &route.service.traffic_policy {
         spec.insert("trafficPolicy".into(), policy.clone());
     }
-    json!({
-        "apiVersion": API_VERSION,
-        "kind": RULE_KIND,
-        "metadata": metadata::named(route, name, live.get(RULE_KIND, &route.namespace, name)),
-        "spec": spec,
-    })
+    let there = live.at(&DESTINATION_RULE.named(&route.namespace, name));
+    DESTINATION_RULE.manifest(metadata::named(route, name, there), spec)
 }
 
 fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> {
-    let there = live.get(KIND, &route.namespace, &route.apex);
+    let there = live.at(&object(route));
     let mut metadata = metadata::apex(route, there);
     original::keep(route, there, &mut metadata);
     let mut spec = Map::new();
@@ -74,18 +76,14 @@ fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> 
         spec.insert("gateways".into(), gateways(route).into());
     }
     if is_tcp(route) {
+        refuse::matches(route, "TCP on Istio")?;
+        refuse::mirror(route, "TCP on Istio")?;
         refuse::sessions(route, "TCP on Istio")?;
-        refuse::testers(route, "TCP on Istio")?;
         spec.insert("tcp".into(), tcp::routes(route).into());
     } else {
         spec.insert("http".into(), http::routes(route)?.into());
     }
-    Ok(json!({
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": metadata,
-        "spec": spec,
-    }))
+    Ok(VIRTUAL_SERVICE.manifest(metadata, spec))
 }
 
 /// The hosts given, and the apex unless it is among them.
@@ -151,7 +149,7 @@ fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
     });
     let Some((one, primary, canary)) = found else {
         return Err(ReadError::NoRule {
-            kind: KIND.into(),
+            kind: VIRTUAL_SERVICE.kind.into(),
             name: route.apex.clone(),
             primary: route.primary(),
             canary: route.canary(),
@@ -167,7 +165,7 @@ fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
             mirrored: is_mirrored,
         }),
         Ok(_) | Err(_) => Err(ReadError::Weights {
-            kind: KIND.into(),
+            kind: VIRTUAL_SERVICE.kind.into(),
             name: route.apex.clone(),
             primary,
             canary,
@@ -204,12 +202,8 @@ fn weight(one: &Value, host: &str) -> Option<i64> {
 
 impl Adapter for Istio {
     fn objects(&self, route: &Route) -> Vec<ObjectRef> {
-        let rules = "destinationrules";
-        vec![
-            named(route, RULE_KIND, rules, route.canary()),
-            named(route, RULE_KIND, rules, route.primary()),
-            named(route, KIND, "virtualservices", route.apex.clone()),
-        ]
+        let rule = |name| DESTINATION_RULE.named(&route.namespace, name);
+        vec![rule(route.canary()), rule(route.primary()), object(route)]
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
@@ -221,19 +215,14 @@ impl Adapter for Istio {
     }
 
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
-        let object = live
-            .get(KIND, &route.namespace, &route.apex)
-            .ok_or_else(|| ReadError::Missing {
-                kind: KIND.into(),
-                name: route.apex.clone(),
-            })?;
+        let object = seen::there(live, &object(route))?;
         split(object, route)
     }
 
     fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement> {
-        let object = named(route, KIND, "virtualservices", route.apex.clone());
-        live.get(KIND, &route.namespace, &route.apex)
-            .and_then(|there| original::replacement(there, object))
+        let object = object(route);
+        live.at(&object)
+            .and_then(|there| original::replacement(there, object.clone()))
             .into_iter()
             .collect()
     }

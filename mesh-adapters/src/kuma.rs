@@ -17,7 +17,7 @@ use crate::{
     seen::Backends,
 };
 
-const TRAFFIC_ROUTE: Kind = Kind {
+pub(crate) const TRAFFIC_ROUTE: Kind = Kind {
     api_version: "kuma.io/v1alpha1",
     kind: "TrafficRoute",
     plural: "trafficroutes",
@@ -43,7 +43,17 @@ fn long_name(route: &Route) -> String {
 
 /// True when the live route is for this apex in this namespace, at whatever port.
 fn is_ours(route: &Route, object: &Value) -> bool {
-    let ours = format!("{}_{}_svc_", route.apex, route.namespace);
+    leads(object, &route.apex, &route.namespace)
+}
+
+/// True when the live route of this name is for an apex in this namespace.
+pub(crate) fn is_of(name: &str, namespace: &str, object: &Value) -> bool {
+    let apex = name.strip_suffix(&format!(".{namespace}")).unwrap_or(name);
+    leads(object, apex, namespace)
+}
+
+fn leads(object: &Value, apex: &str, namespace: &str) -> bool {
+    let ours = format!("{apex}_{namespace}_svc_");
     object
         .pointer("/spec/destinations/0/match")
         .and_then(|destination| destination.get(SERVICE)?.as_str())

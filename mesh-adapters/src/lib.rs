@@ -15,6 +15,7 @@ pub mod error;
 mod gateway_api;
 mod gloo;
 mod ingress;
+pub mod inventory;
 mod istio;
 pub mod knative;
 mod kubernetes;

@@ -22,6 +22,25 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+impl ObjectRef {
+    /// The API group: empty for the core.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
+    }
+
+    /// True when both name one object, in whatever version of its kind.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.group() == other.group()
+            && self.kind == other.kind
+            && self.namespace == other.namespace
+            && self.name == other.name
+    }
+}
+
 /// A kind of object that a mesh defines.
 #[derive(Debug)]
 pub(crate) struct Kind {

@@ -16,6 +16,13 @@ use crate::{
 /// Istio's SMI adapter reads the gateways from here.
 const GATEWAYS: &str = "VirtualService.v1alpha3.networking.istio.io/spec.gateways";
 
+/// v1alpha1's.
+pub(crate) const V1ALPHA1: Kind = kind("split.smi-spec.io/v1alpha1");
+/// v1alpha2's.
+pub(crate) const V1ALPHA2: Kind = kind("split.smi-spec.io/v1alpha2");
+/// v1alpha3's.
+pub(crate) const V1ALPHA3: Kind = kind("split.smi-spec.io/v1alpha3");
+
 const fn kind(api_version: &'static str) -> Kind {
     Kind {
         api_version,
@@ -37,19 +44,19 @@ pub(crate) struct Smi {
 impl Smi {
     /// Providers `linkerd` and `smi:v1alpha1`.
     pub(crate) const V1ALPHA1: Self = Self {
-        kind: kind("split.smi-spec.io/v1alpha1"),
+        kind: V1ALPHA1,
         is_weight_text: true,
         is_istio: false,
     };
     /// Providers `osm` and `smi:v1alpha2`.
     pub(crate) const V1ALPHA2: Self = Self {
-        kind: kind("split.smi-spec.io/v1alpha2"),
+        kind: V1ALPHA2,
         is_weight_text: false,
         is_istio: false,
     };
     /// Provider `smi:v1alpha3`.
     pub(crate) const V1ALPHA3: Self = Self {
-        kind: kind("split.smi-spec.io/v1alpha3"),
+        kind: V1ALPHA3,
         is_weight_text: false,
         is_istio: false,
     };

@@ -15,7 +15,7 @@ use crate::{
     seen::Backends,
 };
 
-const TRAEFIK_SERVICE: Kind = Kind {
+pub(crate) const TRAEFIK_SERVICE: Kind = Kind {
     api_version: "traefik.io/v1alpha1",
     kind: "TraefikService",
     plural: "traefikservices",

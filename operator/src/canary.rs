@@ -29,6 +29,7 @@ mod ask;
 pub mod build;
 mod configs;
 mod finalizer;
+mod inventory;
 mod observe;
 mod providers;
 mod record;
@@ -199,9 +200,13 @@ async fn round(
         Asked::All { at } => at,
         Asked::Interrupted => return Err(Cut::Interrupted),
     };
-    let next = decide(ctx, subject, &world, answers, at);
+    let mut next = decide(ctx, subject, &world, answers, at);
     act::act(ctx, subject, &next).await?;
-    record::record(ctx, subject, &next).await?;
+    let pruned = act::prune(ctx, subject, &world, &next).await;
+    if pruned.has_failed {
+        next.wake = next.wake.into_iter().chain(after_longest(at)).min();
+    }
+    record::record(ctx, subject, &next, &pruned.gone).await?;
     Ok(next)
 }
 
@@ -231,11 +236,14 @@ fn decide(
     Decision {
         state: subject.state.clone(),
         actions: Vec::new(),
-        wake: chrono::TimeDelta::from_std(RETRY_LONGEST)
-            .ok()
-            .and_then(|pause| at.checked_add_signed(pause)),
+        wake: after_longest(at),
         ..next
     }
+}
+
+/// When to try again what is not urgent.
+fn after_longest(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    at.checked_add_signed(chrono::TimeDelta::from_std(RETRY_LONGEST).ok()?)
 }
 
 /// What follows a round.

@@ -89,6 +89,24 @@ pub struct CanaryStatus {
     /// Sluice: why the release stands where it stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub analysis: Option<AnalysisStatus>,
+    /// Sluice: Services and routing objects made for this Canary; they are deleted when the spec asks for others
+    /// (at most 128).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<ObjectStatus>,
+}
+
+/// An object, in the namespace of the Canary unless its kind has none.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectStatus {
+    /// `gateway.networking.k8s.io/v1`.
+    pub api_version: String,
+    /// `HTTPRoute`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// The evidence of the current or last run, bounded in size.

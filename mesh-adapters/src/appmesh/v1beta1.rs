@@ -16,12 +16,12 @@ use crate::{
 };
 
 const API_VERSION: &str = "appmesh.k8s.aws/v1beta1";
-const NODE: Kind = Kind {
+pub(crate) const NODE: Kind = Kind {
     api_version: API_VERSION,
     kind: "VirtualNode",
     plural: "virtualnodes",
 };
-const SERVICE: Kind = Kind {
+pub(crate) const SERVICE: Kind = Kind {
     api_version: API_VERSION,
     kind: "VirtualService",
     plural: "virtualservices",

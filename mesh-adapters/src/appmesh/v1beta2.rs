@@ -21,17 +21,17 @@ use crate::{
 };
 
 const API_VERSION: &str = "appmesh.k8s.aws/v1beta2";
-const NODE: Kind = Kind {
+pub(crate) const NODE: Kind = Kind {
     api_version: API_VERSION,
     kind: "VirtualNode",
     plural: "virtualnodes",
 };
-const ROUTER: Kind = Kind {
+pub(crate) const ROUTER: Kind = Kind {
     api_version: API_VERSION,
     kind: "VirtualRouter",
     plural: "virtualrouters",
 };
-const SERVICE: Kind = Kind {
+pub(crate) const SERVICE: Kind = Kind {
     api_version: API_VERSION,
     kind: "VirtualService",
     plural: "virtualservices",

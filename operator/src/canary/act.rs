@@ -10,11 +10,12 @@ use thiserror::Error;
 
 use super::alert::{self, Said};
 use super::subject::Subject;
-use super::{Context, finalizer};
+use super::{Context, finalizer, inventory};
 
 mod configs;
 mod copies;
 mod knative;
+mod prune;
 mod routes;
 mod scaler;
 mod services;
@@ -25,6 +26,7 @@ pub mod write;
 pub use write::{WriteError, Writer};
 
 pub(super) use copies::is_behind;
+pub(super) use prune::prune;
 
 /// What the finalizer shares with the actions.
 pub(super) mod reverting {
@@ -111,6 +113,7 @@ impl ActError {
 
 /// Carries out the actions of a decision.
 pub async fn act(ctx: &Context, subject: &mut Subject, next: &Decision) -> Result<(), ActError> {
+    inventory::note(ctx, subject, next).await?;
     let mut actions: Vec<&Action> = next.actions.iter().collect();
     if subject.spec.target.kind == TargetKind::Service {
         // The canary's copy follows the target at once: users leave it first.

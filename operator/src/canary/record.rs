@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::act::{ActError, WriteError};
 use super::build::Owner;
+use super::inventory::{self, Inventory};
 use super::subject::{Stall, Subject};
 use super::{Context, act};
 use crate::json::str_at;
@@ -24,12 +25,17 @@ pub(super) async fn record(
     ctx: &Context,
     subject: &Subject,
     next: &Decision,
+    gone: &Inventory,
 ) -> Result<(), ActError> {
     gauges(ctx, subject, next);
     let before = subject.status();
     let mut status = next.state.to_status(&subject.spec, before, ctx.clock.now());
     let is_news = fault(ctx, subject, &mut status.conditions);
     let old = before.map(to_json).unwrap_or_else(|| json!({}));
+    // Written along with what changed; by itself only what went is news.
+    if to_json(&status) != old || !gone.is_empty() {
+        status.inventory = inventory::told(ctx, subject, gone);
+    }
     let Some(change) = difference(&old, &to_json(&status)) else {
         return Ok(());
     };

@@ -47,6 +47,13 @@ impl Subject {
         self.canary.status.as_ref()
     }
 
+    /// Takes in the Canary as a write of this round left it: the next write depends on that.
+    pub(super) fn renew(&mut self, written: &Value) {
+        str_at(written, "/metadata/resourceVersion").clone_into(&mut self.version);
+        let status = written.get("status").cloned();
+        self.canary.status = status.and_then(|status| serde_json::from_value(status).ok());
+    }
+
     /// Key of the target.
     pub fn target(&self) -> Key {
         self.key.sibling(&self.spec.target.name)

@@ -23,6 +23,8 @@ mod others;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod series;
 #[cfg(test)]
 mod sessions;

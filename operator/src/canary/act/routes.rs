@@ -120,13 +120,10 @@ pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Resu
         ctx.writer.replace(&resource, &object).await?;
     }
     for orphan in subject.adapter.orphans(&route, &live) {
-        let version = live
-            .at(&orphan)
-            .map(|live| str_at(live, "/metadata/resourceVersion"));
         let (resource, key) = (resource_of(&orphan), key_of(&orphan));
-        ctx.writer
-            .delete(&resource, &key, version.unwrap_or_default())
-            .await?;
+        if let Some(live) = live.at(&orphan) {
+            ctx.writer.delete(&resource, &key, live).await?;
+        }
     }
     Ok(())
 }

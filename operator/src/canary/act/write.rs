@@ -25,7 +25,7 @@ use crate::world::Caches;
 use crate::world::key::Key;
 use crate::world::kind;
 
-/// The field manager of server-side apply.
+/// The field manager of all writes.
 pub const FIELD_MANAGER: &str = "sluice";
 /// Time one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -127,7 +127,7 @@ impl Writer {
         object: &Value,
     ) -> Result<Value, WriteError> {
         let key = key_of(object);
-        let request = path(resource, &key).create(&PostParams::default(), bytes(object));
+        let request = path(resource, &key).create(&posted(), bytes(object));
         self.write("create", resource, &key, request).await
     }
 
@@ -138,8 +138,7 @@ impl Writer {
         object: &Value,
     ) -> Result<Value, WriteError> {
         let key = key_of(object);
-        let request =
-            path(resource, &key).replace(&key.name, &PostParams::default(), bytes(object));
+        let request = path(resource, &key).replace(&key.name, &posted(), bytes(object));
         self.write("replace", resource, &key, request).await
     }
 
@@ -150,8 +149,7 @@ impl Writer {
         key: &Key,
         patch: &Value,
     ) -> Result<Value, WriteError> {
-        let request =
-            path(resource, key).patch(&key.name, &PatchParams::default(), &Patch::Merge(patch));
+        let request = path(resource, key).patch(&key.name, &patched(), &Patch::Merge(patch));
         self.write("change", resource, key, request).await
     }
 
@@ -162,11 +160,10 @@ impl Writer {
         key: &Key,
         patch: &Value,
     ) -> Result<Value, WriteError> {
-        let parameters = PatchParams::default();
         let request = path(resource, key).patch_subresource(
             "status",
             &key.name,
-            &parameters,
+            &patched(),
             &Patch::Merge(patch),
         );
         self.write("change the status of", resource, key, request)
@@ -176,21 +173,22 @@ impl Writer {
     /// Applies our fields of an object, taking over those that others own.
     pub async fn apply(&self, resource: &ApiResource, object: &Value) -> Result<Value, WriteError> {
         let key = key_of(object);
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let parameters = patched().force();
         let request = path(resource, &key).patch(&key.name, &parameters, &Patch::Apply(object));
         self.write("apply", resource, &key, request).await
     }
 
-    /// Deletes an object that is still of this version; one that is gone is as wanted.
+    /// Deletes an object that is still as in `live`; one that is gone is as wanted.
     pub async fn delete(
         &self,
         resource: &ApiResource,
         key: &Key,
-        version: &str,
+        live: &Value,
     ) -> Result<(), WriteError> {
+        let field = |pointer| Some(str_at(live, pointer).to_owned()).filter(|it| !it.is_empty());
         let parameters = DeleteParams::default().preconditions(Preconditions {
-            resource_version: Some(version.to_owned()).filter(|version| !version.is_empty()),
-            uid: None,
+            resource_version: field("/metadata/resourceVersion"),
+            uid: field("/metadata/uid"),
         });
         let request = path(resource, key).delete(&key.name, &parameters);
         match self.write("delete", resource, key, request).await {
@@ -295,6 +293,20 @@ fn refused(
             object,
             refusal: format!("{} ({code})", status.message),
         },
+    }
+}
+
+fn posted() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+fn patched() -> PatchParams {
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
     }
 }
 
