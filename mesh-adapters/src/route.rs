@@ -36,6 +36,8 @@ pub struct Route {
     pub service: CanaryService,
     /// `spec.analysis.match`.
     pub matches: Vec<AnalysisMatch>,
+    /// False when a release goes from nothing to all at once and back (`spec.analysis.iterations`): no weights between.
+    pub is_gradual: bool,
     /// `spec.analysis.testers`.
     pub testers: Vec<AnalysisMatch>,
     /// `spec.analysis.mirror`.
@@ -112,6 +114,10 @@ impl Route {
             matches: analysis
                 .and_then(|analysis| analysis.match_.clone())
                 .unwrap_or_default(),
+            is_gradual: analysis.is_none_or(|analysis| {
+                analysis.iterations.unwrap_or(0) < 1
+                    || analysis.step_weight_promotion.unwrap_or(0) > 0
+            }),
             testers: analysis
                 .map(|analysis| analysis.testers.clone())
                 .unwrap_or_default(),

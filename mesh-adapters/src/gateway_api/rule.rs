@@ -39,14 +39,16 @@ pub(super) fn rules(route: &Route) -> Result<Vec<Value>, RenderError> {
 /// the others where they are as specific.
 fn testers(route: &Route, service: &[Value]) -> Result<Option<Value>, RenderError> {
     let matches = matches::testers(route, service)?;
-    if !route.has_testers_now() {
+    if matches.is_empty() {
         return Ok(None);
     }
     let canary = vec![
         backend(route, &route.primary(), Weight::ZERO),
         backend(route, &route.canary(), Weight::FULL),
     ];
-    rule(route, matches, false, canary).map(Some)
+    // Made at every weight: what cannot be said is refused before a release, not in the middle of one.
+    let rule = rule(route, matches, false, canary)?;
+    Ok(route.has_testers_now().then_some(rule))
 }
 
 /// One rule with the settings of the Canary.

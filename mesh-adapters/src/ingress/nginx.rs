@@ -39,20 +39,22 @@ fn annotations(
     let chosen = choice(route, refuse::headers(route, "NGINX")?)?;
     let testers = testers(route)?;
     let canary = route.split.canary;
+    let is_between = route.is_gradual || !(canary.is_zero() || canary == Weight::FULL);
+    if !route.matches.is_empty() && is_between {
+        return Err(RenderError::unsupported(
+            "spec.analysis.match",
+            "given",
+            "NGINX sends all chosen users to the canary or none; use spec.analysis.iterations instead of stepWeight and without stepWeightPromotion, or spec.analysis.testers beside it",
+        ));
+    }
     if route.matches.is_empty() || canary.is_zero() {
         let weight = canary.percent().to_string();
         wanted.insert(key(route, "canary-weight"), weight.into());
         if route.has_testers_now() {
             wanted.extend(testers);
         }
-    } else if canary == Weight::FULL {
-        wanted.extend(chosen);
     } else {
-        return Err(RenderError::unsupported(
-            "spec.analysis.match",
-            "given",
-            "NGINX sends all chosen users to the canary or none; use spec.analysis.iterations instead of stepWeight, or spec.analysis.testers beside it",
-        ));
+        wanted.extend(chosen);
     }
     // A choice that another controller wrote is not ours to leave out, but NGINX takes an empty one for none.
     let annotations = live.and_then(|live| live.pointer("/metadata/annotations")?.as_object());

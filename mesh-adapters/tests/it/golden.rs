@@ -96,12 +96,18 @@ pub(crate) struct Case {
 
 impl Case {
     fn of(given: &Value) -> Self {
+        Self::read(given).unwrap()
+    }
+
+    /// The case, or why there is none.
+    pub(crate) fn read(given: &Value) -> Result<Self, String> {
         let live = given["live"].as_array().into_iter().flatten().cloned();
-        Self {
-            route: route(given),
-            adapter: adapter(given["canary"]["provider"].as_str().unwrap()).unwrap(),
+        let provider = given["canary"]["provider"].as_str().unwrap_or_default();
+        Ok(Self {
+            route: route(given)?,
+            adapter: adapter(provider).map_err(|error| error.to_string())?,
             live: live.collect(),
-        }
+        })
     }
 
     /// The case of `testdata/<name>.yaml`.
@@ -124,7 +130,7 @@ impl Case {
     }
 
     /// What was written reads as it was meant.
-    fn check_back(&self, at: &str) {
+    pub(crate) fn check_back(&self, at: &str) {
         let Self { route, adapter, .. } = self;
         let now = self.written(|_| {});
         assert_eq!(adapter.seen(route, &now), Ok(route.split), "{at}");
@@ -180,25 +186,25 @@ fn apply(object: &mut Value, manifest: Value) {
 }
 
 /// The route of the canary in the file: `canary` is merged over a minimal spec.
-fn route(given: &Value) -> Route {
+fn route(given: &Value) -> Result<Route, String> {
     let mut spec = json!({
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
         "service": {"port": 9898},
         "analysis": {},
     });
-    for (key, value) in given["canary"].as_object().unwrap() {
+    for (key, value) in given["canary"].as_object().into_iter().flatten() {
         spec[key] = value.clone();
     }
     let canary = api::decode::decode(json!({
         "metadata": {"name": "podinfo", "namespace": "test", "annotations": given["annotations"]},
         "spec": spec,
     }))
-    .unwrap();
+    .map_err(|error| error.to_string())?;
     let split = Split {
         canary: Weight::try_from(given["weight"].as_i64().unwrap_or(10)).unwrap(),
         mirrored: given["mirrored"].as_bool().unwrap_or(false),
     };
-    let mut route = Route::new(&canary, split).unwrap();
+    let mut route = Route::new(&canary, split).map_err(|error| error.to_string())?;
     route.owner = given["owner"].as_str().map(|uid| Owner {
         name: "podinfo".into(),
         uid: uid.into(),
@@ -217,7 +223,7 @@ fn route(given: &Value) -> Route {
     if let Some(prefix) = given["ingressPrefix"].as_str() {
         route.ingress_prefix = prefix.to_owned();
     }
-    route
+    Ok(route)
 }
 
 fn write(path: &Path, given: &Value, rendered: &[Manifest]) {

@@ -12,5 +12,6 @@
 
 mod drift;
 mod golden;
+mod hostile;
 mod live;
 mod meshes;
