@@ -19,6 +19,17 @@ pub enum Readiness {
     Expired(Shortfall),
 }
 
+impl Readiness {
+    /// What is missing, when anything is.
+    #[must_use]
+    pub const fn shortfall(&self) -> Option<&Shortfall> {
+        match self {
+            Self::Ready => None,
+            Self::Pending(missing) | Self::Expired(missing) => Some(missing),
+        }
+    }
+}
+
 /// What is missing, with the counts to tell it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
@@ -108,14 +119,16 @@ fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
             None => "it has no condition Ready yet".to_owned(),
         },
         TargetKind::Deployment | TargetKind::DaemonSet => {
+            let (kind, pods) = words(bar.kind);
             if workload.generation > workload.observed_generation {
-                "waiting for rollout to finish: observed generation less than desired generation"
-                    .to_owned()
+                format!(
+                    "waiting for rollout to finish: observed {kind} generation less than desired generation"
+                )
             } else if desired == 0 {
                 "it is scaled to zero".to_owned()
             } else if updated < desired {
                 format!(
-                    "waiting for rollout to finish: {updated} out of {desired} new replicas have been updated"
+                    "waiting for rollout to finish: {updated} out of {desired} new {pods} have been updated"
                 )
             } else if bar.kind == TargetKind::Deployment && total > updated {
                 format!(
@@ -124,7 +137,7 @@ fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
                 )
             } else if available < needed {
                 format!(
-                    "waiting for rollout to finish: {available} of {updated} (readyThreshold {}%) updated replicas are available",
+                    "waiting for rollout to finish: {available} of {updated} (readyThreshold {}%) updated {pods} are available",
                     bar.threshold.get()
                 )
             } else {
@@ -133,6 +146,16 @@ fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
         }
     };
     Some((text, needed))
+}
+
+/// Flagger's words for a kind and its pods.
+fn words(kind: TargetKind) -> (&'static str, &'static str) {
+    match kind {
+        TargetKind::DaemonSet => ("daemonset", "pods"),
+        TargetKind::Deployment | TargetKind::Service | TargetKind::Knative => {
+            ("deployment", "replicas")
+        }
+    }
 }
 
 fn pending_or_expired(

@@ -77,8 +77,12 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn ready(workload: Workload, threshold: u8, want: &Expect) {
+    ready_of(TargetKind::Deployment, workload, threshold, want);
+}
+
+fn ready_of(kind: TargetKind, workload: Workload, threshold: u8, want: &Expect) {
     let bar = Bar {
-        kind: TargetKind::Deployment,
+        kind,
         threshold: Percent::new(threshold).unwrap(),
         deadline: TimeDelta::seconds(60),
         since: Some(at(100)),
@@ -160,7 +164,38 @@ fn readiness_is_rounded_up_and_never_nothing() {
         },
         100,
         &expect![
-            "waiting for rollout to finish: observed generation less than desired generation (4 of 4)"
+            "waiting for rollout to finish: observed deployment generation less than desired generation (4 of 4)"
+        ],
+    );
+}
+
+#[test]
+fn a_daemon_set_has_pods_where_a_deployment_has_replicas() {
+    let check = |workload, want| ready_of(TargetKind::DaemonSet, workload, 100, want);
+    let two = || pods(None, 2);
+    check(
+        Workload {
+            generation: 2,
+            ..two()
+        },
+        &expect![
+            "waiting for rollout to finish: observed daemonset generation less than desired generation (2 of 2)"
+        ],
+    );
+    check(
+        Workload {
+            updated: 1,
+            ..two()
+        },
+        &expect!["waiting for rollout to finish: 1 out of 2 new pods have been updated (2 of 2)"],
+    );
+    check(
+        Workload {
+            available: 1,
+            ..two()
+        },
+        &expect![
+            "waiting for rollout to finish: 1 of 2 (readyThreshold 100%) updated pods are available (1 of 2)"
         ],
     );
 }
