@@ -28,6 +28,7 @@ pub mod alert;
 mod ask;
 pub mod build;
 mod configs;
+mod dropped;
 mod finalizer;
 mod inventory;
 mod observe;
@@ -74,6 +75,7 @@ pub struct Context {
     alerts: Alerts,
     configs: configs::Configs,
     agreed: agreed::Agreed,
+    dropped: dropped::Dropped,
     telling: Arc<Semaphore>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
@@ -148,6 +150,7 @@ impl Context {
             alerts,
             configs: configs::Configs::default(),
             agreed: agreed::Agreed::default(),
+            dropped: dropped::Dropped::default(),
             telling: Arc::new(Semaphore::new(TELLING_MAX)),
             memory: Mutex::default(),
         }
@@ -171,7 +174,7 @@ pub async fn reconcile(
         .memory()
         .get(key)
         .and_then(|memory| memory.in_force.clone());
-    let mut subject = match subject::read(&ctx.caches, &ctx.defaults, key, in_force.as_deref()) {
+    let mut subject = match subject::read(ctx, key, in_force.as_deref()) {
         Reading::Gone => return forget(ctx, key),
         Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
         Reading::Ready(subject) => subject,
@@ -335,6 +338,7 @@ async fn stall_round(
 fn forget(ctx: &Context, key: &Key) -> Option<DateTime<Utc>> {
     count_canaries(ctx, key);
     ctx.caches.relations.remove(key);
+    ctx.dropped.forget(key);
     ctx.agreed
         .sweep(|service| ctx.caches.services.read(service, |_| ()).is_some());
     if let Some(memory) = ctx.memory().remove(key) {

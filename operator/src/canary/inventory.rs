@@ -13,7 +13,9 @@ use serde_json::json;
 
 use super::Context;
 use super::act::ActError;
+use super::dropped::write_status;
 use super::observe::{key_of, resource_of, route};
+use super::record::to_json;
 use super::subject::Subject;
 use crate::json::list_at;
 use crate::world::kind;
@@ -69,12 +71,9 @@ pub(super) async fn note(
         return Ok(());
     }
     let told = told(ctx, subject, &Inventory::new());
-    let patch =
-        json!({"metadata": {"resourceVersion": subject.version}, "status": {"inventory": told}});
-    let written = ctx
-        .writer
-        .merge_status(&kind::canary(), &subject.key, &patch)
-        .await?;
+    let change = json!({"inventory": told});
+    let (key, before) = (&subject.key, to_json(subject.status()));
+    let written = write_status(ctx, key, &subject.version, before, &change).await?;
     subject.renew(&written);
     Ok(())
 }

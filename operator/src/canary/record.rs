@@ -3,19 +3,19 @@
 //! The write depends on the version that the decision was made from; nothing is written when
 //! nothing differs. What the state says in the status is the rollout's.
 
-use api::canary::CanaryPhase;
+use api::canary::{CanaryPhase, CanaryStatus};
 use api::condition::{self, Condition, ConditionStatus};
 use rollout::Decision;
 use serde_json::{Map, Value, json};
 
 use super::act::{ActError, WriteError};
 use super::build::Owner;
+use super::dropped::write_status;
 use super::inventory::{self, Inventory};
 use super::subject::{Stall, Subject};
 use super::{Context, act};
 use crate::json::str_at;
 use crate::world::key::Key;
-use crate::world::kind;
 
 /// The condition that tells why a Canary is not followed.
 const STALLED: &str = "Stalled";
@@ -31,20 +31,15 @@ pub(super) async fn record(
     let before = subject.status();
     let mut status = next.state.to_status(&subject.spec, before, ctx.clock.now());
     let is_news = fault(ctx, subject, &mut status.conditions);
-    let old = before.map(to_json).unwrap_or_else(|| json!({}));
+    let old = to_json(before);
     // Written along with what changed; by itself only what went is news.
-    if to_json(&status) != old || !gone.is_empty() {
+    if to_json(Some(&status)) != old || !gone.is_empty() {
         status.inventory = inventory::told(ctx, subject, gone);
     }
-    let Some(change) = difference(&old, &to_json(&status)) else {
+    let Some(change) = difference(&old, &to_json(Some(&status))) else {
         return Ok(());
     };
-    let patch = json!({"metadata": {"resourceVersion": subject.version}, "status": change});
-    match ctx
-        .writer
-        .merge_status(&kind::canary(), &subject.key, &patch)
-        .await
-    {
+    match write_status(ctx, &subject.key, &subject.version, old, &change).await {
         // The finalizer of this round was the last thing that kept it.
         Err(WriteError::Missing { .. }) if subject.canary.metadata.deletion_timestamp.is_some() => {
             Ok(())
@@ -82,6 +77,8 @@ pub(super) async fn stalled(
     value: &Value,
     stall: &Stall,
 ) -> Result<(), ActError> {
+    let mut value = value.clone();
+    ctx.dropped.restore(key, &mut value);
     let listed = value
         .pointer("/status/conditions")
         .cloned()
@@ -100,16 +97,14 @@ pub(super) async fn stalled(
     if !condition::set(&mut conditions, told, ctx.clock.now()) {
         return Ok(());
     }
-    let version = str_at(value, "/metadata/resourceVersion");
-    let patch =
-        json!({"metadata": {"resourceVersion": version}, "status": {"conditions": conditions}});
-    ctx.writer
-        .merge_status(&kind::canary(), key, &patch)
-        .await?;
+    let version = str_at(&value, "/metadata/resourceVersion");
+    let before = value.get("status").cloned().unwrap_or_default();
+    let change = json!({"conditions": conditions});
+    write_status(ctx, key, version, before, &change).await?;
     let owner = Owner {
         name: key.name.to_string(),
         namespace: key.namespace.to_string(),
-        uid: str_at(value, "/metadata/uid").to_owned(),
+        uid: str_at(&value, "/metadata/uid").to_owned(),
     };
     tracing::warn!(
         canary = format!("{}.{}", key.name, key.namespace),
@@ -174,8 +169,10 @@ fn gauges(ctx: &Context, subject: &Subject, next: &Decision) {
     );
 }
 
-fn to_json(status: &api::canary::CanaryStatus) -> Value {
-    serde_json::to_value(status).unwrap_or_default()
+/// A status as it is stored; an empty one is none.
+pub(super) fn to_json(status: Option<&CanaryStatus>) -> Value {
+    let json = status.and_then(|status| serde_json::to_value(status).ok());
+    json.unwrap_or_else(|| json!({}))
 }
 
 /// The merge patch from `old` to `new`; none if they are equal.

@@ -107,16 +107,13 @@ pub(super) enum Reading {
 
 /// Reads the Canary from the cache. One that became invalid in the middle of a run is
 /// followed by the spec `in_force`.
-pub(super) fn read(
-    caches: &Arc<Caches>,
-    defaults: &Defaults,
-    key: &Key,
-    in_force: Option<&CanarySpec>,
-) -> Reading {
-    let value = match caches.canaries.get(key) {
+pub(super) fn read(ctx: &Context, key: &Key, in_force: Option<&CanarySpec>) -> Reading {
+    let (caches, defaults) = (&ctx.caches, &ctx.defaults);
+    let mut value = match caches.canaries.get(key) {
         Known::Present(seen) => seen.value(),
         Known::Absent | Known::Unread(_) => return Reading::Gone,
     };
+    ctx.dropped.restore(key, &mut value);
     let stall = match subject(caches, defaults, key, &value) {
         Ok(subject) => return Reading::Ready(Box::new(subject)),
         Err(stall) => stall,

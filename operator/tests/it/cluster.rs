@@ -95,6 +95,11 @@ pub(crate) fn canary(name: &str, analysis: &Value, spec: &Value) -> String {
 impl Cluster {
     /// A cluster with the definitions and namespace `test`; nothing runs in it yet.
     pub(crate) async fn new() -> Self {
+        Self::under(&api::crd::all()).await
+    }
+
+    /// The same with other definitions.
+    pub(crate) async fn under(definitions: &[Value]) -> Self {
         let sandbox = Sandbox::start(sandbox::Options::default()).await.unwrap();
         let server = sandbox.api().clone();
         let new = Self {
@@ -108,7 +113,7 @@ impl Cluster {
             running: None,
             sandbox,
         };
-        for definition in api::crd::all() {
+        for definition in definitions {
             new.load(&definition.to_string()).await;
         }
         new.load(HTTP_ROUTES).await;

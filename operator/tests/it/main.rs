@@ -5,6 +5,8 @@ mod alerts;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod deletion;
 #[cfg(test)]
 mod elsewhere;

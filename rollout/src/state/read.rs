@@ -128,7 +128,7 @@ fn memory(status: &CanaryStatus) -> Memory {
     let Some(analysis) = &status.analysis else {
         return Memory {
             cookies,
-            ..Memory::default()
+            ..flagger(status)
         };
     };
     let AnalysisStatus {
@@ -167,6 +167,18 @@ fn memory(status: &CanaryStatus) -> Memory {
             .as_ref()
             .map(|outcome| (outcome.kind, outcome.reason.clone())),
         cookies,
+    }
+}
+
+/// What Flagger's own fields tell of a run: they are written at each step and each failed check, so that the next check
+/// is due an interval later.
+fn flagger(status: &CanaryStatus) -> Memory {
+    let has_begun = status.canary_weight > 0 || status.iterations > 0;
+    let last = status.last_transition_time.filter(|_| has_begun);
+    Memory {
+        checked: last.map(|time| time.0),
+        weights: has_begun.then(|| weight(status)).into_iter().collect(),
+        ..Memory::default()
     }
 }
 
