@@ -17,7 +17,7 @@ mod course;
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
-    /// `I1` to `I13`, as `docs/invariants.md` counts them.
+    /// `I1` to `I15`, as `docs/invariants.md` counts them.
     pub invariant: &'static str,
     /// What is wrong.
     pub detail: String,
@@ -34,7 +34,7 @@ pub fn audit(spec: &ValidSpec, before: &State, world: &World, decision: &Decisio
         decision,
     };
     let mut broken = Vec::new();
-    let rules: [(&'static str, Rule); 10] = [
+    let rules: [(&'static str, Rule); 12] = [
         ("I1", weight_is_routed),
         ("I2", canary_can_take_its_share),
         ("I2", running_pods_are_kept),
@@ -42,9 +42,11 @@ pub fn audit(spec: &ValidSpec, before: &State, world: &World, decision: &Decisio
         ("I3", primary_is_made_only_when_missing),
         ("I4", primary_can_take_its_share),
         ("I6", course::steps_are_taken_in_order),
+        ("I6", course::gates_end_nothing_early),
         ("I7", course::new_revision_gets_nothing),
         ("I11", course::unknown_is_neither),
         ("I13", course::rest_is_rest),
+        ("I15", course::waits_are_named),
     ];
     for (invariant, rule) in rules {
         broken.extend(rule(&view).map(|detail| Broken { invariant, detail }));

@@ -29,14 +29,19 @@ const LETTERS: &[u8; 52] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// `name=value`, with a value of ten letters that stands for the name and all of `parts`.
 pub(crate) fn made(name: &str, parts: &[&str]) -> String {
+    format!("{name}={}", letters(name, parts))
+}
+
+/// Ten letters that stand for the name and all of `parts`.
+pub(crate) fn letters(name: &str, parts: &[&str]) -> String {
     let mut state = fold(name, parts);
-    let mut cookie = format!("{name}=");
+    let mut letters = String::new();
     for _ in 0..VALUE_LETTERS {
         let place = usize::try_from(state % 52).unwrap_or_default();
-        cookie.push(LETTERS.get(place).copied().map_or('A', char::from));
+        letters.push(LETTERS.get(place).copied().map_or('A', char::from));
         state /= 52;
     }
-    cookie
+    letters
 }
 
 /// True when `cookie` is one of this name, with a value.

@@ -6,8 +6,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    answers::Answers, report::Decision, spec::ValidSpec, state::State, waiting::WaitingOn,
-    world::World,
+    action::Action,
+    answers::Answers,
+    report::Decision,
+    spec::ValidSpec,
+    state::State,
+    waiting::WaitingOn,
+    world::{TrafficSeen, World},
 };
 
 mod begin;
@@ -71,7 +76,8 @@ pub(crate) fn plan(
             .because(hold::SUSPENDED);
     }
     let plan = match state {
-        State::New => initialize::begin(&scene),
+        // A phase of a deletion that never was, as a restored backup has it: taken under control as if new.
+        State::New | State::Terminating(_) => initialize::begin(&scene),
         State::Initializing(memory) => initialize::go_on(&scene, memory),
         State::Initialized(settled) | State::Succeeded(settled) | State::Failed(settled) => {
             settle::decide(&scene, state, settled)
@@ -83,12 +89,22 @@ pub(crate) fn plan(
         State::RollingBack(run, reason) => roll_back::decide(&scene, run, reason),
         State::Promoting(run) => promote::decide(&scene, run),
         State::Finalising(run) => finalize::decide(&scene, run),
-        // The deletion was taken back by nobody: a deletion timestamp stays. Left as it is.
-        State::Terminating(_) => Plan::to(state.clone()),
     };
     let plan = repair::add(&scene, plan);
     let plan = sessions::follow(&scene, state, plan);
+    let plan = after_reading(&scene, state, plan);
     complete(&scene, state, plan)
+}
+
+/// Nothing is routed before it was read what is: a plan that would waits for that.
+fn after_reading(scene: &Scene<'_>, state: &State, plan: Plan) -> Plan {
+    let is_route = |action: &Action| matches!(action, Action::Routes(_));
+    let is_early =
+        scene.world.traffic == TrafficSeen::Unread && plan.decision.actions.iter().any(is_route);
+    if is_early {
+        return Plan::hold(state.clone(), WaitingOn::Cache("the routes"));
+    }
+    plan
 }
 
 fn complete(scene: &Scene<'_>, before: &State, plan: Plan) -> Plan {

@@ -92,6 +92,8 @@ pub struct Memory {
     pub wait_started: Option<DateTime<Utc>>,
     /// Since when the checks have given no verdict; `None` while they do.
     pub unknown_since: Option<DateTime<Utc>>,
+    /// The gate that is waited for, or was before something else came between.
+    pub closed: Option<Closed>,
     /// When the last round of checks ended.
     pub checked: Option<DateTime<Utc>>,
     /// Canary weights visited, in order; empty until the first step.
@@ -112,6 +114,17 @@ pub struct Memory {
     pub cookies: Cookies,
 }
 
+/// A gate that keeps a revision waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Its name.
+    pub name: String,
+    /// Stands for the run, or the revision, that it keeps waiting.
+    pub about: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
+}
+
 /// Why a run is rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollbackReason {
@@ -123,6 +136,8 @@ pub enum RollbackReason {
     Deadline(String),
     /// The checks gave no verdict for as long as `onUnknown` allows; the sentence about it.
     Unknown(String),
+    /// A gate stayed closed past its deadline; the sentence about it.
+    Gate(String),
 }
 
 impl RollbackReason {
@@ -130,7 +145,9 @@ impl RollbackReason {
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
-            Self::Checks(why) | Self::Deadline(why) | Self::Unknown(why) => why.clone(),
+            Self::Checks(why) | Self::Deadline(why) | Self::Unknown(why) | Self::Gate(why) => {
+                why.clone()
+            }
             Self::Hook(name) => format!("rollback hook {name:?} asked for it"),
         }
     }

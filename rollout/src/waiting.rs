@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     spec::{GateKind, UnknownAction},
+    state::Closed,
     weight::Weight,
 };
 
@@ -62,8 +63,8 @@ pub enum WaitingOn {
     },
     /// A closed gate.
     Gate {
-        /// Its name.
-        name: String,
+        /// Which, and since when.
+        closed: Closed,
         /// Its kind.
         kind: GateKind,
         /// What it said.
@@ -72,6 +73,8 @@ pub enum WaitingOn {
         at: DateTime<Utc>,
         /// The next attempt.
         next: DateTime<Utc>,
+        /// When it must be open; `None` is any time.
+        deadline: Option<DateTime<Utc>>,
     },
     /// The next round of checks.
     Check {
@@ -94,6 +97,32 @@ pub enum Patience {
 }
 
 impl WaitingOn {
+    /// The gate, when it is one.
+    pub(crate) const fn gate(&self) -> Option<&Closed> {
+        if let Self::Gate { closed, .. } = self {
+            return Some(closed);
+        }
+        None
+    }
+
+    /// Of a gate whose deadline has passed: the sentence about it.
+    pub(crate) fn overdue(&self, now: DateTime<Utc>) -> Option<String> {
+        let Self::Gate {
+            closed,
+            kind,
+            detail,
+            deadline: Some(deadline),
+            ..
+        } = self
+        else {
+            return None;
+        };
+        (*deadline <= now).then(|| {
+            let (name, kind, length) = (&closed.name, kind.as_str(), span(now - closed.since));
+            format!("gate {name:?} ({kind}) stayed closed for {length}: {detail}")
+        })
+    }
+
     /// The sentence, with times left counted from `now`.
     #[must_use]
     pub const fn at(&self, now: DateTime<Utc>) -> Told<'_> {
@@ -123,8 +152,21 @@ impl WaitingOn {
                 }
             }
             Self::Gate {
-                name, kind, detail, ..
-            } => format!("waiting for gate {name:?} ({}): {detail}", kind.as_str()),
+                closed: Closed { name, .. },
+                kind,
+                detail,
+                deadline,
+                ..
+            } => {
+                let told = format!("waiting for gate {name:?} ({}): {detail}", kind.as_str());
+                match deadline {
+                    Some(end) => {
+                        let end = end.format("%Y-%m-%d %H:%M:%S");
+                        format!("{told}; rolled back unless it opens before {end} UTC")
+                    }
+                    None => told,
+                }
+            }
             Self::Suspended
             | Self::Cache(_)
             | Self::Settling { .. }
@@ -188,17 +230,20 @@ impl fmt::Display for Told<'_> {
                 }
             }
             WaitingOn::Gate {
-                name,
+                closed: Closed { name, .. },
                 kind,
                 detail,
                 at,
                 next: _,
-            } => write!(
-                f,
-                "waiting for gate {name:?} ({}): {detail} at {}",
-                kind.as_str(),
-                at.format("%H:%M:%S")
-            ),
+                deadline,
+            } => {
+                let (kind, at) = (kind.as_str(), at.format("%H:%M:%S"));
+                write!(f, "waiting for gate {name:?} ({kind}): {detail} at {at}")?;
+                match deadline {
+                    Some(end) => write!(f, ", rolled back {}", Left(*end, self.now)),
+                    None => Ok(()),
+                }
+            }
             WaitingOn::Check { at } => write!(f, "next check {}", Left(*at, self.now)),
             WaitingOn::Answers => f.write_str("waiting for answers of metrics and webhooks"),
         }

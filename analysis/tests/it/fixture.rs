@@ -57,6 +57,7 @@ pub(crate) fn gate(url: &str) -> Gate {
         url: url.into(),
         timeout: Duration::from_secs(10),
         retries: 0,
+        deadline: None,
         is_tls_unchecked: false,
         is_alert_muted: false,
         metadata: BTreeMap::from([("team".into(), "blue".into())]),

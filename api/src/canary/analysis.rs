@@ -194,6 +194,10 @@ pub struct CanaryWebhook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("type" = "number"))]
     pub retries: Option<i64>,
+    /// Sluice, of confirm-… alone: how long it may stay closed, a Go duration (24h); then the release is rolled back.
+    /// Without it, it is waited for without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
     /// Accept any certificate.
     #[serde(default, rename = "disableTLS")]
     pub disable_tls: bool,

@@ -128,6 +128,9 @@ pub struct AnalysisStatus {
     /// Since when the checks have given no verdict; absent while they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_since: Option<Time>,
+    /// The gate that is waited for, while one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_gate: Option<ClosedGateStatus>,
     /// When the checks were last asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_check: Option<Time>,
@@ -152,6 +155,18 @@ pub struct AnalysisStatus {
     /// How the run ended, when it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<OutcomeStatus>,
+}
+
+/// A gate that keeps a release waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedGateStatus {
+    /// Its name.
+    pub name: String,
+    /// Letters that stand for the revision that it keeps waiting: another one has all of the gate's deadline again.
+    pub about: String,
+    /// Since when it has been closed.
+    pub since: Time,
 }
 
 /// How a run ended.

@@ -46,6 +46,23 @@ fn is_early(spec: &ValidSpec, before: &Run, after: &Run) -> bool {
     !before.memory.weights.is_empty() && left >= began && left - began < spec.interval
 }
 
+/// I6: a closed gate ends a run only past its deadline.
+pub(super) fn gates_end_nothing_early(view: &View<'_>) -> Option<String> {
+    let State::RollingBack(run, RollbackReason::Gate(_)) = &view.decision.state else {
+        return None;
+    };
+    if matches!(view.before, State::RollingBack(..)) {
+        return None;
+    }
+    let closed = run.memory.closed.as_ref();
+    let is_late = closed.zip(run.memory.checked).is_some_and(|(closed, end)| {
+        let lasted = end - closed.since;
+        let mut gates = view.spec.gates.iter();
+        gates.any(|gate| gate.name == closed.name && gate.deadline.is_some_and(|it| it <= lasted))
+    });
+    (!is_late).then(|| format!("rolls back for a gate that may still open: {closed:?}"))
+}
+
 /// I7: a newer revision gets no traffic, and the one before it is not promoted any more.
 pub(super) fn new_revision_gets_nothing(view: &View<'_>) -> Option<String> {
     let run = view.before.run()?;
@@ -60,7 +77,8 @@ pub(super) fn new_revision_gets_nothing(view: &View<'_>) -> Option<String> {
     if rises {
         return Some("gives a revision traffic that nobody analysed".to_owned());
     }
-    let is_waiting_for_cache = view.world.primary == Seen::Unread;
+    let is_waiting_for_cache =
+        view.world.primary == Seen::Unread || view.world.traffic == TrafficSeen::Unread;
     let stays = !view.decision.state.weight().is_zero();
     let primary = view.world.primary.workload();
     let is_known = primary
@@ -146,4 +164,35 @@ pub(super) fn rest_is_rest(view: &View<'_>) -> Option<String> {
             .as_ref()
             .is_some_and(|it| it.revision.is_legacy()))
     .then(|| format!("does not rest: {:?}", decision.actions))
+}
+
+/// I15: what neither moves nor is at its end names what it waits for.
+pub(super) fn waits_are_named(view: &View<'_>) -> Option<String> {
+    let decision = view.decision;
+    let is_still = decision.actions.is_empty() && decision.state == *view.before;
+    (is_still && decision.waiting_on.is_none() && !is_at_end(view))
+        .then(|| format!("stays {:?} and waits for nothing", view.before.phase()))
+}
+
+/// True between runs, when the last version was acted on and users are where they were put.
+fn is_at_end(view: &View<'_>) -> bool {
+    let settled = match view.before {
+        State::Initialized(settled) | State::Succeeded(settled) | State::Failed(settled) => settled,
+        State::New
+        | State::Initializing(_)
+        | State::Waiting(_)
+        | State::Progressing(_)
+        | State::WaitingPromotion(_)
+        | State::RollingBack(..)
+        | State::Promoting(_)
+        | State::Finalising(_)
+        | State::Terminating(_) => return view.world.is_deleting && !view.world.has_finalizer,
+    };
+    let is_moved = view
+        .routed()
+        .is_some_and(|routed| view.spec.has_routes() && routed != settled.weight);
+    view.world.is_deleting
+        || (!is_moved
+            && settled.applied.is_some()
+            && settled.applied.as_ref() == view.target_snapshot())
 }

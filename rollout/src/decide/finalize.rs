@@ -1,6 +1,7 @@
 //! Finalising: all traffic is on the primary; when the routes say so, the canary goes to rest.
 
 use super::{
+    begin,
     plan::Plan,
     promote, roll_back,
     scene::{Scene, Side},
@@ -15,7 +16,8 @@ use crate::{
     world::{Readiness, TrafficSeen},
 };
 
-/// Until the canary is scaled down. A newer revision is noticed after that, as one more release.
+/// Until the canary is scaled down. A newer revision is noticed after that, as one more release, unless the primary
+/// is broken.
 pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
     let state = State::Finalising(run.clone());
     match scene.readiness(Side::Primary, run.memory.wait_started) {
@@ -24,6 +26,12 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
             return Plan::hold(state, scene.pods(Side::Primary, &missing));
         }
         Readiness::Expired(missing) => {
+            // Its cure, and nothing that users could be given unjudged.
+            if let Ok(snapshot) = scene.target_snapshot()
+                && *snapshot != run.snapshot
+            {
+                return begin::restart(scene, run, snapshot);
+            }
             // Pods that answer are enough to keep the users who are already there.
             if !scene.can_serve(Side::Primary) && scene.can_serve(Side::Canary) {
                 return promote::fail(scene, run, &missing);
@@ -31,26 +39,27 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run) -> Plan {
             return Plan::hold(state, scene.pods(Side::Primary, &missing));
         }
     }
-    if scene.spec.has_routes() {
-        match &scene.world.traffic {
-            TrafficSeen::Split(split) if *split == Split::PRIMARY => {}
-            TrafficSeen::Pending(what) => {
-                let waiting_on = scene.settling(what, run.memory.step_started);
-                return Plan::hold(state, waiting_on);
-            }
-            TrafficSeen::Unread => return Plan::hold(state, WaitingOn::Cache("the routes")),
-            TrafficSeen::Split(_) => {
-                return Plan::to(state)
-                    .doing([Action::Routes(Split::PRIMARY)])
-                    .because("routing all traffic to primary");
-            }
-            TrafficSeen::Unreadable(why) => {
-                return Plan::hold(state, WaitingOn::Routes(why.clone()))
-                    .doing([Action::Routes(Split::PRIMARY)]);
-            }
-        }
+    routing(scene, &state, run).unwrap_or_else(|| finish(scene, run))
+}
+
+/// Until the routes are seen to lead to the primary: what is still to be done for it, or waited for.
+pub(super) fn routing(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
+    if !scene.spec.has_routes() {
+        return None;
     }
-    finish(scene, run)
+    Some(match &scene.world.traffic {
+        TrafficSeen::Split(split) if *split == Split::PRIMARY => return None,
+        TrafficSeen::Pending(what) => {
+            let waiting_on = scene.settling(what, run.memory.step_started);
+            Plan::hold(state.clone(), waiting_on)
+        }
+        TrafficSeen::Unread => Plan::hold(state.clone(), WaitingOn::Cache("the routes")),
+        TrafficSeen::Split(_) => Plan::to(state.clone())
+            .doing([Action::Routes(Split::PRIMARY)])
+            .because("routing all traffic to primary"),
+        TrafficSeen::Unreadable(why) => Plan::hold(state.clone(), WaitingOn::Routes(why.clone()))
+            .doing([Action::Routes(Split::PRIMARY)]),
+    })
 }
 
 fn finish(scene: &Scene<'_>, run: &Run) -> Plan {

@@ -1,7 +1,10 @@
 //! Remembers what a canary waits for, and tells of it once, when the wait begins.
 
 use super::{plan::Plan, scene::Scene, wording};
-use crate::{state::State, waiting::WaitingOn};
+use crate::{
+    state::{Phase, State},
+    waiting::WaitingOn,
+};
 
 /// Writes the wait of `plan` into its state; a wait that was not there before is told by events.
 pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan {
@@ -27,11 +30,15 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
             plan = plan.doing(actions);
         }
     }
+    let closed = plan.decision.waiting_on.as_ref().and_then(WaitingOn::gate);
+    let closed = closed.cloned();
     let has_moved = plan.decision.waiting_on.is_none() && plan.decision.state != *before;
     let is_run = plan.decision.state.run().is_some();
+    let can_wait = is_run || plan.decision.state.phase() == Phase::Waiting;
     let summary = plan.decision.report.summary.clone();
     if let Some(memory) = plan.decision.state.memory_mut() {
         memory.hold = hold;
+        memory.closed = closed.or(memory.closed.take()).filter(|_| can_wait);
         if has_moved && is_run && !summary.is_empty() {
             memory.decision = Some(summary);
         }
@@ -43,11 +50,12 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
 pub(super) const SUSPENDED: &str = "suspended: spec.suspend is true";
 
 /// The state of a canary that is suspended, which is remembered, so that it is told once. Nobody asks meanwhile, so
-/// nothing is unknown in a row.
+/// nothing is unknown, and no gate closed, in a row.
 pub(super) fn suspended(state: &State) -> State {
     let mut state = state.clone();
     if let Some(memory) = state.memory_mut() {
         memory.unknown_since = None;
+        memory.closed = None;
         memory.hold = Some(SUSPENDED.to_owned());
     }
     state

@@ -92,11 +92,12 @@ impl Plan {
         let is_writing = decision.actions.iter().any(Action::is_object_write);
         let has_moved = decision.state != *before;
         let due = match &decision.waiting_on {
-            Some(
-                WaitingOn::Gate { next, .. }
-                | WaitingOn::Check { at: next }
-                | WaitingOn::Settling { until: next, .. },
-            ) => Some(*next),
+            Some(WaitingOn::Gate { next, deadline, .. }) => {
+                Some(deadline.map_or(*next, |end| end.min(*next)))
+            }
+            Some(WaitingOn::Check { at: next } | WaitingOn::Settling { until: next, .. }) => {
+                Some(*next)
+            }
             Some(WaitingOn::Metrics { next, patience, .. }) => match patience {
                 Patience::Until(end, _) => Some(*next.min(end)),
                 Patience::Endless | Patience::Over(_) => Some(*next),

@@ -4,7 +4,7 @@
 //! primary that is known good and serves; until then it stays where it is.
 
 use super::{
-    begin,
+    begin, finalize,
     plan::Plan,
     scene::{Scene, Side},
     settle,
@@ -22,12 +22,21 @@ use crate::{
 
 /// The verdict falls.
 pub(super) fn begin(scene: &Scene<'_>, run: Run, reason: RollbackReason) -> Plan {
+    let summary = format!("rolling back: {}", reason.sentence());
+    let actions = told(scene, &run, &reason);
+    Plan::to(State::RollingBack(run, reason))
+        .doing(actions)
+        .because(summary)
+}
+
+/// The event and the alert that tell of a verdict.
+pub(super) fn told(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> [Action; 2] {
     let name = scene.spec.dotted();
     let phase = Phase::Progressing;
-    let actions = match &reason {
+    match reason {
         RollbackReason::Checks(_) => {
             let failed = run.failed_checks;
-            vec![
+            [
                 warning(
                     phase,
                     format!("Rolling back {name} failed checks threshold reached {failed}"),
@@ -38,26 +47,22 @@ pub(super) fn begin(scene: &Scene<'_>, run: Run, reason: RollbackReason) -> Plan
                 ),
             ]
         }
-        RollbackReason::Hook(_) => vec![
+        RollbackReason::Hook(_) => [
             warning(phase, format!("Rolling back {name} manual webhook invoked")),
             alert(Severity::Warn, "Rolling back manual webhook invoked"),
         ],
-        RollbackReason::Unknown(why) => vec![
+        RollbackReason::Unknown(why) | RollbackReason::Gate(why) => [
             warning(phase, format!("Rolling back {name} {why}")),
             alert(Severity::Error, format!("Rolling back: {why}")),
         ],
-        RollbackReason::Deadline(text) => vec![
+        RollbackReason::Deadline(text) => [
             warning(phase, text.clone()),
             alert(
                 Severity::Error,
                 format!("Progress deadline exceeded {text}"),
             ),
         ],
-    };
-    let summary = format!("rolling back: {}", reason.sentence());
-    Plan::to(State::RollingBack(run, reason))
-        .doing(actions)
-        .because(summary)
+    }
 }
 
 /// Carries it out.
@@ -85,10 +90,14 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> P
     if !scene.is_primary_good(run.promoted.as_ref(), Some(&run.snapshot)) {
         return hold_primary(scene, state, run);
     }
-    let moved = Run {
-        position: crate::spec::strategy::Position::default(),
-        ..run.clone()
-    };
+    if run.position.split == Split::PRIMARY
+        && let Some(plan) = finalize::routing(scene, &state, run)
+    {
+        return plan;
+    }
+    let mut moved = run.clone();
+    moved.position = crate::spec::strategy::Position::default();
+    moved.memory.step_started = Some(scene.today());
     Plan::to(State::RollingBack(moved, reason.clone()))
         .doing([Action::Routes(Split::PRIMARY)])
         .because("rolling back: routing all traffic to primary")
@@ -133,19 +142,23 @@ fn finish(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> Plan {
     if scene.world.target.workload().is_some() {
         actions.push(Action::ScaleTarget(Scale::Zero));
     }
-    actions.push(Action::Count {
-        success: false,
-        skipped: false,
-    });
-    actions.extend(post_rollout(scene, phase));
+    fail(scene, run, Weight::ZERO, reason).first(actions)
+}
+
+/// Ends a run that failed, where it stands: the canary has `weight`.
+pub(super) fn fail(scene: &Scene<'_>, run: &Run, weight: Weight, reason: &RollbackReason) -> Plan {
     let outcome = Outcome {
         kind: OutcomeKind::RolledBack,
         at: highest(run),
         after: scene.today() - run.memory.started.unwrap_or(scene.today()),
         why: reason.sentence(),
     };
-    Plan::to(State::Failed(ended(run, Weight::ZERO, &outcome)))
-        .doing(actions)
+    Plan::to(State::Failed(ended(run, weight, &outcome)))
+        .doing([Action::Count {
+            success: false,
+            skipped: false,
+        }])
+        .doing(post_rollout(scene, Phase::Failed))
         .ending(outcome)
 }
 

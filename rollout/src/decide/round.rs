@@ -12,10 +12,11 @@ use super::{
 use crate::{
     action::Action,
     answers::{GateAnswer, Measured, Sample},
+    cookies::letters,
     probes::Probe,
     report::Evidence,
     spec::{Check, Gate, GateKind, OnUnknown, UnknownAction},
-    state::{Phase, Run},
+    state::{Closed, Memory, Phase, Run},
     verdict::{self, Verdict},
     waiting::{Patience, WaitingOn},
 };
@@ -105,6 +106,18 @@ impl Asking {
         (is_current && answer.key == self.gate_key(gate)).then_some(answer)
     }
 
+    /// Since when a gate that is closed has kept waiting what it is asked about.
+    fn closed(&self, scene: &Scene<'_>, gate: &Gate, memory: &Memory) -> Closed {
+        let about = letters(&gate.name, &[&self.about]);
+        let known = memory.closed.as_ref();
+        let known = known.filter(|known| known.name == gate.name && known.about == about);
+        known.cloned().unwrap_or_else(|| Closed {
+            name: gate.name.clone(),
+            about,
+            since: scene.today(),
+        })
+    }
+
     fn sample<'a>(&self, scene: &Scene<'a>, check: &Check) -> Option<&'a Sample> {
         let sample = scene.answers.samples.get(&check.id)?;
         let is_current = sample.at >= self.opening && is_fresh(scene, sample.at);
@@ -181,19 +194,26 @@ pub(super) fn hooks(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Heard
 }
 
 /// Confirm gates of one kind, one after the other; the first closed one holds.
-pub(super) fn confirm(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Heard {
+pub(super) fn confirm(
+    scene: &Scene<'_>,
+    asking: &Asking,
+    kind: GateKind,
+    memory: &Memory,
+) -> Heard {
     let mut checked = Checked::default();
     for gate in scene.spec.gates_of(kind) {
         let Some(answer) = asking.heard(scene, gate) else {
             return Heard::Ask(vec![asking.probe_gate(gate)]);
         };
         if !answer.is_open {
+            let closed = asking.closed(scene, gate, memory);
             let waiting_on = WaitingOn::Gate {
-                name: gate.name.clone(),
                 kind,
                 detail: answer.detail.clone(),
                 at: answer.at,
                 next: scene.after_interval(answer.at),
+                deadline: gate.deadline.map(|length| later(closed.since, length)),
+                closed,
             };
             return Heard::Unknown(waiting_on, Vec::new());
         }

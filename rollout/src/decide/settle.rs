@@ -3,13 +3,15 @@
 use super::{
     begin,
     plan::Plan,
+    roll_back,
     round::{self, Asking, Heard},
     scene::{Scene, Side},
+    wording::event,
 };
 use crate::{
     action::Action,
     spec::GateKind,
-    state::{Phase, Settled, State},
+    state::{Phase, RollbackReason, Run, Settled, State},
     waiting::WaitingOn,
     weight::{Split, Weight},
     world::{Readiness, Revision, Seen, Snapshot, TrafficSeen},
@@ -31,7 +33,7 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Pla
         return plan;
     }
     if settled.applied.as_ref() == Some(snapshot) {
-        return Plan::to(state.clone()).doing(keep(scene, state));
+        return rest(scene, state);
     }
     if is_promoted_already(scene, settled, snapshot) {
         let followed = Settled {
@@ -44,6 +46,20 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Pla
             .because("the target is back at what the primary runs");
     }
     release(scene, state, settled, snapshot)
+}
+
+/// Nothing is new. Users whom others moved are taken back as soon as there is a pod for them.
+fn rest(scene: &Scene<'_>, state: &State) -> Plan {
+    let seen = scene.world.traffic.split();
+    let is_moved = scene.spec.has_routes() && seen.is_some_and(|seen| seen != state.split());
+    let is_lost = !state.weight().is_zero() && !scene.can_serve(Side::Canary);
+    if is_moved
+        && is_lost
+        && let Some(missing) = scene.readiness(Side::Canary, None).shortfall()
+    {
+        return Plan::hold(state.clone(), scene.pods(Side::Canary, missing));
+    }
+    Plan::to(state.clone()).doing(keep(scene, state))
 }
 
 /// Waiting for the confirm-rollout gate.
@@ -95,26 +111,32 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
         opening: chrono::DateTime::<chrono::Utc>::MIN_UTC,
         phase: state.phase(),
     };
-    match round::confirm(scene, &asking, GateKind::ConfirmRollout) {
+    let run = || {
+        let applied = settled.applied.as_ref();
+        let passed = applied.filter(|_| !settled.weight.is_zero());
+        let promoted = promoted(scene, settled);
+        let split = Split::to_canary(settled.weight);
+        begin::fresh(scene, snapshot, promoted.as_ref(), passed, split)
+    };
+    match round::confirm(scene, &asking, GateKind::ConfirmRollout, &settled.memory) {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
-        Heard::Unknown(waiting_on, _) => {
-            Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
-        }
+        Heard::Unknown(waiting_on, _) => match waiting_on.overdue(scene.now) {
+            Some(why) => refuse(scene, &run(), settled.weight, why).doing(keep(scene, state)),
+            None => {
+                Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
+            }
+        },
         Heard::Passed(checked) | Heard::Failed(checked) => {
-            let passed = settled
-                .applied
-                .as_ref()
-                .filter(|_| !settled.weight.is_zero());
-            let run = begin::fresh(
-                scene,
-                snapshot,
-                promoted(scene, settled).as_ref(),
-                passed,
-                Split::to_canary(settled.weight),
-            );
-            begin::start(scene, run).first(checked.events)
+            begin::start(scene, run()).first(checked.events)
         }
     }
+}
+
+/// The gate of a revision stayed closed for too long: it counts as failed, and users stay where they are.
+fn refuse(scene: &Scene<'_>, run: &Run, weight: Weight, why: String) -> Plan {
+    let reason = RollbackReason::Gate(why);
+    let told = roll_back::told(scene, run, &reason);
+    roll_back::fail(scene, run, weight, &reason).first(told)
 }
 
 /// What the primary runs. Its annotation knows better than the status when a primary was made anew: nobody
@@ -161,19 +183,20 @@ pub(super) fn primary_missing(
         Seen::Present(_) => None,
         Seen::Unread => Some(Plan::hold(state.clone(), WaitingOn::Cache("the primary"))),
         Seen::Absent => {
-            let missing = scene.readiness(Side::Primary, Some(scene.now));
-            let plan = match missing {
-                Readiness::Ready => Plan::to(state.clone()),
-                Readiness::Pending(missing) | Readiness::Expired(missing) => {
-                    Plan::hold(state.clone(), scene.pods(Side::Primary, &missing))
-                }
-            };
-            Some(plan.doing([
+            let name = scene.spec.primary_name();
+            let told = format!("Creating {name}.{}: it is missing", scene.spec.namespace);
+            let making = [
                 Action::Services,
                 Action::Primary {
                     from: snapshot.clone(),
                 },
-            ]))
+                event(state.phase(), told),
+            ];
+            Some(
+                Plan::to(state.clone())
+                    .doing(making)
+                    .because("making the primary"),
+            )
         }
     }
 }

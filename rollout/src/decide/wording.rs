@@ -138,7 +138,7 @@ pub(crate) fn metric_unknown(check: &Check, measured: &Measured, why: &str) -> S
 /// What to tell when a wait begins: an event, and an alert for a gate that people have to open.
 pub(crate) fn hold(spec: &ValidSpec, waiting_on: &WaitingOn, phase: Phase) -> Vec<Action> {
     match waiting_on {
-        WaitingOn::Gate { name, kind, .. } => gate_closed(spec, name, *kind, phase),
+        WaitingOn::Gate { closed, kind, .. } => gate_closed(spec, &closed.name, *kind, phase),
         WaitingOn::Pods { text, .. } => vec![warning(phase, text.clone())],
         WaitingOn::Metrics {
             event,

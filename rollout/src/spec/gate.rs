@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chrono::TimeDelta;
+
 /// Place of a gate in `ValidSpec::gates`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GateId(pub u16);
@@ -21,6 +23,8 @@ pub struct Gate {
     pub timeout: Duration,
     /// Extra attempts.
     pub retries: u32,
+    /// Of a confirm gate: how long it may stay closed; `None` is for ever.
+    pub deadline: Option<TimeDelta>,
     /// Skip certificate verification.
     pub is_tls_unchecked: bool,
     /// No alert while it is closed.

@@ -5,10 +5,10 @@
 
 use api::canary::{
     CanaryStatus,
-    status::{AnalysisStatus, CheckStatus},
+    status::{AnalysisStatus, CheckStatus, ClosedGateStatus},
 };
 
-use super::{Memory, Phase, RollbackReason, Run, Settled, State, WEIGHTS_MAX};
+use super::{Closed, Memory, Phase, RollbackReason, Run, Settled, State, WEIGHTS_MAX};
 use crate::{
     cookies::Cookies,
     report::Evidence,
@@ -137,6 +137,7 @@ fn memory(status: &CanaryStatus) -> Memory {
         traffic_started,
         wait_started,
         unknown_since,
+        closed_gate,
         last_check,
         weights,
         passed,
@@ -152,6 +153,7 @@ fn memory(status: &CanaryStatus) -> Memory {
         traffic_started: traffic_started.map(|time| time.0),
         wait_started: wait_started.map(|time| time.0),
         unknown_since: unknown_since.map(|time| time.0),
+        closed: closed_gate.as_ref().map(closed),
         checked: last_check.map(|time| time.0),
         weights: weights
             .iter()
@@ -182,6 +184,15 @@ fn flagger(status: &CanaryStatus) -> Memory {
     }
 }
 
+fn closed(gate: &ClosedGateStatus) -> Closed {
+    let ClosedGateStatus { name, about, since } = gate;
+    Closed {
+        name: name.clone(),
+        about: about.clone(),
+        since: since.0,
+    }
+}
+
 fn evidence(check: &CheckStatus) -> Evidence {
     Evidence {
         name: check.name.clone(),
@@ -201,6 +212,7 @@ const CHECKS: &str = "rolling back (checks): ";
 const HOOK: &str = "rolling back (hook): ";
 const DEADLINE: &str = "rolling back (deadline): ";
 const UNKNOWN: &str = "rolling back (unknown): ";
+const GATE: &str = "rolling back (gate): ";
 
 impl RollbackReason {
     /// The text under which it is stored in `status.analysis.decision`.
@@ -210,6 +222,7 @@ impl RollbackReason {
             Self::Hook(name) => format!("{HOOK}{name}"),
             Self::Deadline(why) => format!("{DEADLINE}{why}"),
             Self::Unknown(why) => format!("{UNKNOWN}{why}"),
+            Self::Gate(why) => format!("{GATE}{why}"),
         }
     }
 
@@ -220,5 +233,6 @@ impl RollbackReason {
             .or_else(|| strip(HOOK).map(Self::Hook))
             .or_else(|| strip(DEADLINE).map(Self::Deadline))
             .or_else(|| strip(UNKNOWN).map(Self::Unknown))
+            .or_else(|| strip(GATE).map(Self::Gate))
     }
 }

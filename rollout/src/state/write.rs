@@ -6,13 +6,13 @@ use api::{
     Condition, ConditionStatus, Time,
     canary::{
         CanaryStatus,
-        status::{AnalysisStatus, CheckStatus, OutcomeStatus},
+        status::{AnalysisStatus, CheckStatus, ClosedGateStatus, OutcomeStatus},
     },
     condition,
 };
 use chrono::{DateTime, Utc};
 
-use super::{Memory, Phase, Run, Settled, State};
+use super::{Closed, Memory, Phase, Run, Settled, State};
 use crate::{
     cookies::Cookies, report::Evidence, spec::ValidSpec, verdict::Verdict, world::Snapshot,
 };
@@ -119,6 +119,7 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
         traffic_started,
         wait_started,
         unknown_since,
+        closed,
         checked,
         weights,
         passed,
@@ -135,6 +136,7 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
         traffic_started: traffic_started.map(Time::whole),
         wait_started: wait_started.map(Time::whole),
         unknown_since: unknown_since.map(Time::whole),
+        closed_gate: closed.as_ref().map(closed_gate),
         last_check: checked.map(Time::whole),
         weights: weights.iter().map(|weight| weight.percent()).collect(),
         passed: *passed,
@@ -146,6 +148,15 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
             kind: *kind,
             reason: reason.clone(),
         }),
+    }
+}
+
+fn closed_gate(closed: &Closed) -> ClosedGateStatus {
+    let Closed { name, about, since } = closed;
+    ClosedGateStatus {
+        name: name.clone(),
+        about: about.clone(),
+        since: Time::whole(*since),
     }
 }
 

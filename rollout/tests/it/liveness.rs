@@ -28,9 +28,9 @@ fn ways() -> Vec<Value> {
 
 fn analyses() -> impl Strategy<Value = (Value, Value)> {
     let gates = json!([
-        {"name": "leave", "type": "confirm-rollout", "url": "http://g"},
+        {"name": "leave", "type": "confirm-rollout", "url": "http://g", "deadline": "60s"},
         {"name": "load", "type": "pre-rollout", "url": "http://g"},
-        {"name": "more", "type": "confirm-traffic-increase", "url": "http://g"},
+        {"name": "more", "type": "confirm-traffic-increase", "url": "http://g", "deadline": "300s"},
         {"name": "qa", "type": "confirm-promotion", "url": "http://g"},
         {"name": "stop", "type": "rollback", "url": "http://g"},
     ]);
@@ -59,7 +59,7 @@ fn cases() -> u32 {
     ProptestConfig::default().cases.max(CASES_MIN)
 }
 
-const WORDS: [&str; 32] = [
+const WORDS: [&str; 38] = [
     "1s",
     "3s",
     "10s",
@@ -83,6 +83,12 @@ const WORDS: [&str; 32] = [
     "routes=30",
     "routes=100",
     "routes=broken",
+    "routes=unread",
+    "routes=slow",
+    "routes=taken",
+    "routes=40",
+    "leave=closed",
+    "leave=open",
     "request-success-rate=50",
     "request-success-rate=100",
     "request-success-rate=error",
@@ -110,7 +116,7 @@ proptest! {
         if !matches!(cluster.world.target, Seen::Present(_)) {
             cluster.moment("v2");
         }
-        cluster.moment("canary=up primary=up target=ok request-success-rate=100 qa=open more=open stop=closed");
+        cluster.moment("canary=up primary=up target=ok request-success-rate=100 qa=open more=open leave=open stop=closed routes=taken");
         let mut moments = 0;
         while !is_settled(&cluster.state()) {
             moments += 1;

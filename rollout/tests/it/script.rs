@@ -38,6 +38,8 @@ pub(crate) struct Cluster {
     closed: BTreeMap<String, String>,
     is_up: (bool, bool),
     is_promotion_broken: bool,
+    /// What was routed last, while the gateway takes nothing up.
+    untaken: Option<Split>,
     start: DateTime<Utc>,
     pub(crate) asked: Vec<String>,
     /// When the last decision wants to be taken again.
@@ -100,6 +102,7 @@ impl Cluster {
             closed: BTreeMap::new(),
             is_up: (true, true),
             is_promotion_broken: false,
+            untaken: None,
             start,
             asked: Vec::new(),
             wake: None,

@@ -345,3 +345,21 @@ fn a_deadline_for_no_verdict_that_says_nothing_is_refused() {
         assert!(told.contains(&field) && told.contains(why), "{told}");
     }
 }
+
+#[test]
+fn deadlines_belong_to_gates_that_are_waited_for() {
+    let hook = |kind: &str, deadline: &str| json!({"name": "a", "type": kind, "url": "http://g", "deadline": deadline});
+    refused(
+        &json!({"stepWeight": 50, "webhooks": [
+            hook("confirm-rollout", "24h"), hook("confirm-promotion", "0s"), hook("confirm-traffic-increase", "a day"),
+            hook("rollout", "1h"), hook("pre-rollout", "1h"), hook("rollback", "1h"), hook("post-rollout", "1h")]}),
+        &json!({}),
+        &expect![[r#"
+            canary test/podinfo: spec.analysis.webhooks[1].deadline is "0s": no gate could be opened in time; use for example "24h"
+            canary test/podinfo: spec.analysis.webhooks[2].deadline is "a day": "a day" has a number without a unit; units are h, m, s, ms, us and ns, for example "1m30s"
+            canary test/podinfo: spec.analysis.webhooks[3].deadline is "1h": of this type a closed one is a failed check, and spec.analysis.threshold ends those; remove it
+            canary test/podinfo: spec.analysis.webhooks[4].deadline is "1h": of this type a closed one is a failed check, and spec.analysis.threshold ends those; remove it
+            canary test/podinfo: spec.analysis.webhooks[5].deadline is "1h": nothing waits for a webhook of this type; remove it
+            canary test/podinfo: spec.analysis.webhooks[6].deadline is "1h": nothing waits for a webhook of this type; remove it"#]],
+    );
+}

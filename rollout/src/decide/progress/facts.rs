@@ -104,8 +104,6 @@ fn drop_back(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         position: Position::default(),
         ..failed
     };
-    next.memory.weights.clear();
-    next.memory.traffic_started = None;
     next.memory.step_started = Some(scene.today());
     next.memory.wait_started = Some(scene.today());
     let halt = wording::warning(
@@ -119,6 +117,8 @@ fn drop_back(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         );
         roll_back::begin(scene, next, RollbackReason::Checks(sentence))
     } else {
+        next.memory.weights.clear();
+        next.memory.traffic_started = None;
         Plan::to(State::Progressing(next)).because(why)
     };
     Some(plan.first([Action::Routes(Split::PRIMARY), halt]))

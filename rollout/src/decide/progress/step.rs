@@ -7,14 +7,14 @@ use crate::{
     action::Action,
     decide::{
         plan::Plan,
-        promote,
+        promote, roll_back,
         round::{self, Asking, Checked, Heard},
         scene::{Scene, later},
         wording::event,
     },
     report::told,
     spec::{GateKind, Next, Strategy, strategy::Position},
-    state::{Phase, Run, State, WEIGHTS_MAX},
+    state::{Phase, RollbackReason, Run, State, WEIGHTS_MAX},
 };
 
 /// All passed: the next step, when its confirm gates are open.
@@ -45,9 +45,14 @@ pub(super) fn take(
     };
     passed.events.extend(checked.events);
     for kind in confirms(scene, state, run, next) {
-        match round::confirm(scene, asking, kind) {
+        match round::confirm(scene, asking, kind, &run.memory) {
             Heard::Ask(probes) => return Plan::ask(state.clone(), probes),
             Heard::Unknown(waiting_on, _) => {
+                if let Some(why) = waiting_on.overdue(scene.now) {
+                    let run = tally::ended(scene, run);
+                    return roll_back::begin(scene, run, RollbackReason::Gate(why))
+                        .showing(passed.evidence);
+                }
                 let held = match kind {
                     GateKind::ConfirmPromotion => State::WaitingPromotion(run.clone()),
                     GateKind::ConfirmTrafficIncrease
@@ -138,10 +143,8 @@ fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> P
         actions.push(Action::Routes(position.split));
     }
     actions.extend(passed.events);
-    actions.push(event(
-        Phase::Progressing,
-        advance_text(scene, run.position, position),
-    ));
+    let told = advance_text(scene, run.position, position);
+    actions.extend(told.map(|text| event(Phase::Progressing, text)));
     next.position = position;
     next.memory.weights.push(position.split.canary);
     let next_second = later(scene.today(), TimeDelta::seconds(1));
@@ -160,26 +163,26 @@ fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> P
         .showing(passed.evidence)
 }
 
-fn advance_text(scene: &Scene<'_>, from: Position, to: Position) -> String {
+/// Of the round that follows the last iteration of Blue/Green: the switch, where there is traffic to switch.
+fn advance_text(scene: &Scene<'_>, from: Position, to: Position) -> Option<String> {
     let name = scene.spec.dotted();
-    match &scene.spec.strategy {
+    Some(match &scene.spec.strategy {
         Strategy::Weighted { .. } => {
             format!("Advance {name} canary weight {}", to.split.canary)
         }
         Strategy::BlueGreen { iterations, .. } if to.iterations > *iterations => {
             if !scene.spec.has_routes() {
-                return format!("Advance {name} canary iteration {iterations}/{iterations}");
+                return None;
             }
             if from.split.mirrored {
-                return "Stop traffic mirroring and route all traffic to canary".to_owned();
+                "Stop traffic mirroring and route all traffic to canary".to_owned()
+            } else {
+                "Routing all traffic to canary".to_owned()
             }
-            "Routing all traffic to canary".to_owned()
         }
         Strategy::AbTesting { iterations } | Strategy::BlueGreen { iterations, .. } => {
-            format!(
-                "Advance {name} canary iteration {}/{iterations}",
-                to.iterations
-            )
+            let iteration = to.iterations;
+            format!("Advance {name} canary iteration {iteration}/{iterations}")
         }
-    }
+    })
 }

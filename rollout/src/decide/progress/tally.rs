@@ -18,6 +18,13 @@ pub(super) fn failed(scene: &Scene<'_>, run: &Run, evidence: Vec<Evidence>) -> R
     next
 }
 
+/// The run after a round that ends it, whatever its checks said.
+pub(super) fn ended(scene: &Scene<'_>, run: &Run) -> Run {
+    let mut next = run.clone();
+    next.memory.checked = Some(scene.today());
+    next
+}
+
 /// The run after a round that gave a verdict.
 pub(super) fn known(run: &Run) -> Run {
     let mut next = run.clone();
@@ -45,6 +52,7 @@ pub(super) fn passed(scene: &Scene<'_>, run: &Run, evidence: &[Evidence]) -> Run
     }
     next.memory.step_started = Some(scene.today());
     next.memory.wait_started = Some(scene.today());
+    next.memory.closed = None;
     next.memory.checked = None;
     next
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::canary::{CanaryAnalysis, CanaryWebhook, WebhookType};
+use chrono::TimeDelta;
 
 use super::window;
 use crate::spec::{Gate, GateId, GateKind, finding::Review};
@@ -41,6 +42,7 @@ pub(super) fn gates(analysis: &CanaryAnalysis, review: &mut Review) -> Vec<Gate>
             url: webhook.url.clone(),
             timeout: timeout(webhook, &field, review),
             retries: retries(webhook, &field, review),
+            deadline: deadline(webhook, kind, &field, review),
             is_tls_unchecked: webhook.disable_tls,
             is_alert_muted: webhook.mute_alert,
             metadata: webhook.metadata.clone(),
@@ -85,4 +87,37 @@ fn retries(webhook: &CanaryWebhook, field: &str, review: &mut Review) -> u32 {
         );
     }
     u32::try_from(given).unwrap_or(0)
+}
+
+/// How long a confirm gate may stay closed. Nothing waits for a webhook of another kind.
+fn deadline(
+    webhook: &CanaryWebhook,
+    kind: GateKind,
+    field: &str,
+    review: &mut Review,
+) -> Option<TimeDelta> {
+    let text = webhook
+        .deadline
+        .as_deref()
+        .filter(|text| !text.is_empty())?;
+    let field = format!("{field}.deadline");
+    let cure = match kind {
+        GateKind::ConfirmRollout
+        | GateKind::ConfirmTrafficIncrease
+        | GateKind::ConfirmPromotion => {
+            let length = window(text, &field, review)?;
+            if !length.is_zero() {
+                return Some(length);
+            }
+            "no gate could be opened in time; use for example \"24h\""
+        }
+        GateKind::PreRollout | GateKind::Rollout => {
+            "of this type a closed one is a failed check, and spec.analysis.threshold ends those; remove it"
+        }
+        GateKind::PostRollout | GateKind::Rollback => {
+            "nothing waits for a webhook of this type; remove it"
+        }
+    };
+    review.add(field, format!("{text:?}"), cure);
+    None
 }

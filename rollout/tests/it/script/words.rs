@@ -26,8 +26,21 @@ impl Cluster {
             }
             ("target", "ok") => self.world.target_fault = None,
             ("routes", "broken") => {
+                self.untaken = None;
                 self.world.traffic = TrafficSeen::Unreadable("not accepted".into());
                 self.world.drift.insert(Part::Routes);
+            }
+            ("routes", "slow") => self.untaken = self.world.traffic.split().or(self.untaken),
+            ("routes", "taken") => {
+                if let Some(split) = self.untaken.take() {
+                    self.world.traffic = TrafficSeen::Split(split);
+                } else if self.world.traffic == TrafficSeen::Unread {
+                    self.word("routes=broken");
+                }
+            }
+            ("routes", "unread") => {
+                self.untaken = self.world.traffic.split().or(self.untaken);
+                self.world.traffic = TrafficSeen::Unread;
             }
             ("routes", weight) => {
                 let weight = Weight::try_from(weight.parse::<i64>().unwrap()).unwrap();

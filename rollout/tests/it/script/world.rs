@@ -62,7 +62,15 @@ impl Cluster {
                 if self.weights.last() != Some(&split.canary.percent()) {
                     self.weights.push(split.canary.percent());
                 }
-                self.world.traffic = TrafficSeen::Split(*split);
+                self.world.traffic = match &mut self.untaken {
+                    Some(untaken) => {
+                        *untaken = *split;
+                        TrafficSeen::Pending(
+                            "HTTPRoute \"podinfo\": its Gateway has not looked at it yet".into(),
+                        )
+                    }
+                    None => TrafficSeen::Split(*split),
+                };
                 self.world.drift.remove(&Part::Routes);
             }
             Action::ScaleTarget(scale) => self.scale(match scale {
