@@ -90,6 +90,7 @@ impl Adapter for Apisix {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::ports(route, "APISIX")?;
         refuse::mirror(route, "APISIX")?;
         refuse::sessions(route, "APISIX")?;
         refuse::matches(route, "APISIX")?;

@@ -28,7 +28,7 @@ const IDLE: &str = "5m";
 pub(crate) struct Contour;
 
 fn object(route: &Route) -> ObjectRef {
-    HTTP_PROXY.named(&route.namespace, route.apex.as_str())
+    HTTP_PROXY.named(&route.namespace, route.name.as_str())
 }
 
 /// One backend. The header tells Linkerd, when it runs beside Contour, which Service was chosen.

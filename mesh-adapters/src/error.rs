@@ -81,6 +81,18 @@ pub enum ReadError {
         /// The canary's weight.
         canary: i64,
     },
+    /// The ports of one Canary are split in different ways.
+    #[error(
+        "the canary has {share} of port {port:?} and {first} of service.port, which go together"
+    )]
+    Apart {
+        /// Name of the further port.
+        port: String,
+        /// The canary's share there, in words.
+        share: String,
+        /// That of `service.port`.
+        first: String,
+    },
     /// A gateway has not looked at what was written last; it will in a moment.
     #[error("{kind} {name:?}: {parent:?} has not looked at generation {generation} yet")]
     Unseen {

@@ -19,6 +19,7 @@ use crate::{
 
 mod filters;
 mod grpc;
+mod listeners;
 mod matches;
 mod rule;
 mod status;
@@ -83,7 +84,7 @@ impl GatewayApi {
 
     fn object(&self, route: &Route) -> ObjectRef {
         self.kind(route)
-            .named(&route.namespace, route.apex.as_str())
+            .named(&route.namespace, route.name.as_str())
     }
 
     /// The route less what this version does not honour.
@@ -148,6 +149,7 @@ impl Adapter for GatewayApi {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        listeners::check(self, route)?;
         let mut spec = Map::new();
         spec.insert("parentRefs".into(), self.parent_refs(route)?.into());
         if !route.service.hosts.is_empty() {

@@ -71,7 +71,7 @@ fn upstream(
 ) -> Result<Manifest, RenderError> {
     let name = upstream_name(route, role);
     let there = live.get(UPSTREAM.kind, &route.namespace, &name);
-    let mut metadata = metadata::named(route, &name, there);
+    let metadata = metadata::named(route, &name, there);
     let mut kube = Map::new();
     kube.insert("serviceName".into(), service.into());
     kube.insert("serviceNamespace".into(), route.namespace.clone().into());
@@ -91,9 +91,6 @@ fn upstream(
             if let Some(value) = source.get("spec").and_then(|spec| spec.get(key)) {
                 spec.insert(key.into(), value.clone());
             }
-        }
-        if let Some(labels) = source.pointer("/metadata/labels") {
-            metadata.insert("labels".into(), labels.clone());
         }
     }
     spec.insert("kube".into(), kube.into());
@@ -135,6 +132,7 @@ impl Adapter for Gloo {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::ports(route, "Gloo")?;
         refuse::mirror(route, "Gloo")?;
         refuse::sessions(route, "Gloo")?;
         refuse::testers(route, "Gloo")?;

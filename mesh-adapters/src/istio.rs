@@ -3,6 +3,7 @@
 //! Routes are in `istio/http.rs`, `istio/sticky.rs`, `istio/testers.rs` and `istio/tcp.rs`; what a user's VirtualService was before us is kept by
 //! `istio/original.rs`.
 
+use api::canary::service::{HttpMatch, ServicePort};
 use rollout::{Split, Weight};
 use serde_json::{Map, Value, json};
 
@@ -11,7 +12,7 @@ use crate::{
     error::{ReadError, RenderError},
     metadata,
     object::{Kind, Live, Manifest, ObjectRef, Replacement},
-    refuse,
+    ports, refuse,
     route::Route,
     seen,
 };
@@ -75,15 +76,41 @@ fn virtual_service(route: &Route, live: &Live) -> Result<Manifest, RenderError> 
         spec.insert("hosts".into(), hosts(route).into());
         spec.insert("gateways".into(), gateways(route).into());
     }
+    let (mut http, mut tcp) = (Vec::new(), Vec::new());
+    for port in &route.service.ports {
+        let added = add(&of_port(route, port), &mut http, &mut tcp);
+        added.map_err(|error| ports::told(port, error))?;
+    }
+    add(route, &mut http, &mut tcp)?;
+    for (key, routes) in [("http", http), ("tcp", tcp)] {
+        if !routes.is_empty() {
+            spec.insert(key.into(), routes.into());
+        }
+    }
+    Ok(VIRTUAL_SERVICE.manifest(metadata, spec))
+}
+
+/// Adds the routes of one port.
+fn add(route: &Route, http: &mut Vec<Value>, tcp: &mut Vec<Value>) -> Result<(), RenderError> {
     if is_tcp(route) {
         refuse::matches(route, "TCP on Istio")?;
         refuse::mirror(route, "TCP on Istio")?;
         refuse::sessions(route, "TCP on Istio")?;
-        spec.insert("tcp".into(), tcp::routes(route).into());
+        tcp.extend(tcp::routes(route));
     } else {
-        spec.insert("http".into(), http::routes(route)?.into());
+        http.extend(http::routes(route)?);
     }
-    Ok(VIRTUAL_SERVICE.manifest(metadata, spec))
+    Ok(())
+}
+
+/// The route of a further port: its requests are told by their port, in the one VirtualService.
+fn of_port(route: &Route, port: &ServicePort) -> Route {
+    let mut one = ports::of(route, port);
+    one.service.match_ = vec![HttpMatch {
+        port: Some(port.port),
+        ..HttpMatch::default()
+    }];
+    one
 }
 
 /// The hosts given, and the apex unless it is among them.
@@ -113,20 +140,26 @@ fn refuse_with_delegation(field: &str, given: &[String]) -> Result<(), RenderErr
     })
 }
 
-/// One destination of a route. Its port is pinned where Istio could not tell it from the Service: behind a
-/// gateway or in a delegate, when there are several.
+/// One destination of a route.
 fn destination(route: &Route, host: &str, weight: Weight) -> Value {
+    json!({"destination": address(route, host), "weight": weight.percent()})
+}
+
+/// A Service. Its port is pinned where Istio could not tell it: behind a gateway or in a delegate when there are
+/// several, and where it is a further one.
+fn address(route: &Route, host: &str) -> Map<String, Value> {
     let service = &route.service;
+    let has_several = service.port_discovery || !service.ports.is_empty();
     let is_behind_gateway = service
         .gateways
         .first()
         .is_some_and(|first| first != "mesh");
     let mut destination = Map::new();
     destination.insert("host".into(), host.into());
-    if service.port_discovery && (is_behind_gateway || service.delegation) {
+    if route.is_further() || (has_several && (is_behind_gateway || service.delegation)) {
         destination.insert("port".into(), json!({"number": service.port}));
     }
-    json!({"destination": destination, "weight": weight.percent()})
+    destination
 }
 
 /// Primary and canary with their weights.
@@ -143,7 +176,8 @@ fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
     let routes = object
         .pointer("/spec")
         .and_then(|spec| spec.get(key)?.as_array());
-    let found = routes.into_iter().flatten().rev().find_map(|one| {
+    let routes = routes.into_iter().flatten().rev();
+    let found = routes.filter(|one| is_of(route, one)).find_map(|one| {
         let canary = weight(one, &route.canary())?;
         Some((one, weight(one, &route.primary()).unwrap_or(0), canary))
     });
@@ -171,6 +205,21 @@ fn split(object: &Value, route: &Route) -> Result<Split, ReadError> {
             canary,
         }),
     }
+}
+
+/// True when the route of the live object is for this port: those of the first ask for none of the others.
+fn is_of(route: &Route, one: &Value) -> bool {
+    let matches = one.get("match").and_then(Value::as_array);
+    let matches = matches.map_or(&[][..], Vec::as_slice);
+    let ask_for = |is_wanted: &dyn Fn(i64) -> bool| {
+        let port = |it: &Value| it.get("port").and_then(Value::as_i64);
+        !matches.is_empty() && matches.iter().all(|it| port(it).is_some_and(is_wanted))
+    };
+    let service = &route.service;
+    if route.is_further() {
+        return ask_for(&|port| port == i64::from(service.port));
+    }
+    !ask_for(&|port| service.ports.iter().any(|one| i64::from(one.port) == port))
 }
 
 /// True when a route of the live object has the canary among its destinations.
@@ -216,7 +265,7 @@ impl Adapter for Istio {
 
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
         let object = seen::there(live, &object(route))?;
-        split(object, route)
+        ports::agreed(route, |one| split(object, one))
     }
 
     fn restore(&self, route: &Route, live: &Live) -> Vec<Replacement> {

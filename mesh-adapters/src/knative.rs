@@ -98,6 +98,7 @@ impl Adapter for Knative {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::ports(route, "Knative")?;
         refuse::mirror(route, "Knative")?;
         refuse::sessions(route, "Knative")?;
         refuse::matches(route, "Knative")?;

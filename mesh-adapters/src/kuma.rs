@@ -82,6 +82,7 @@ impl Adapter for Kuma {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::ports(route, "Kuma")?;
         refuse::mirror(route, "Kuma")?;
         refuse::sessions(route, "Kuma")?;
         refuse::matches(route, "Kuma")?;

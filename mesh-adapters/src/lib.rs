@@ -22,6 +22,7 @@ mod kubernetes;
 mod kuma;
 mod metadata;
 pub mod object;
+mod ports;
 pub mod provider;
 mod refuse;
 pub mod route;

@@ -15,9 +15,9 @@ pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-config
 
 const API_VERSION: &str = "flagger.app/v1beta1";
 
-/// Metadata of the object that users configure through `service.apex`.
+/// Metadata of the routing object, which users configure through `service.apex`.
 pub(crate) fn apex(route: &Route, live: Option<&Value>) -> Map<String, Value> {
-    configured(route, &route.apex, live)
+    configured(route, &route.name, live)
 }
 
 /// Metadata of an object of this name that users configure through `service.apex`.

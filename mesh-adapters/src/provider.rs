@@ -12,6 +12,7 @@ use crate::{
     knative::Knative,
     kubernetes::Kubernetes,
     kuma::Kuma,
+    ports::EachPort,
     smi::Smi,
     traefik::Traefik,
 };
@@ -21,9 +22,9 @@ const TABLE: [(&str, &dyn Adapter); 20] = [
     ("apisix", &Apisix),
     ("appmesh", &AppMesh),
     ("appmesh:v1beta2", &AppMeshV1Beta2),
-    ("contour", &Contour),
-    ("gatewayapi:v1", &GatewayApi::V1),
-    ("gatewayapi:v1beta1", &GatewayApi::V1BETA1),
+    ("contour", &EachPort(Contour)),
+    ("gatewayapi:v1", &EachPort(GatewayApi::V1)),
+    ("gatewayapi:v1beta1", &EachPort(GatewayApi::V1BETA1)),
     ("gloo", &Gloo),
     ("istio", &Istio),
     ("knative", &Knative),
@@ -33,11 +34,11 @@ const TABLE: [(&str, &dyn Adapter); 20] = [
     ("nginx", &Nginx),
     ("osm", &Smi::V1ALPHA2),
     ("skipper", &Skipper),
-    ("sluice", &GatewayApi::SLUICE),
+    ("sluice", &EachPort(GatewayApi::SLUICE)),
     ("smi:v1alpha1", &Smi::V1ALPHA1),
     ("smi:v1alpha2", &Smi::V1ALPHA2),
     ("smi:v1alpha3", &Smi::V1ALPHA3),
-    ("traefik", &Traefik),
+    ("traefik", &EachPort(Traefik)),
 ];
 
 /// What only the operator's flag can name: SMI with the mesh behind it.

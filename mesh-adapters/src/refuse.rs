@@ -7,7 +7,7 @@ use api::canary::{
     service::{HttpMatch, StringMatch},
 };
 
-use crate::{error::RenderError, route::Route};
+use crate::{error::RenderError, ports::FIELD, route::Route};
 
 /// The field of users who always reach the canary.
 pub(crate) const TESTERS: &str = "spec.analysis.testers";
@@ -21,6 +21,20 @@ pub(crate) fn mirror(route: &Route, mesh: &str) -> Result<(), RenderError> {
         "spec.analysis.mirror",
         "true",
         format!("{mesh} cannot copy requests to the canary; remove it"),
+    ))
+}
+
+/// A mesh whose routes are of one port: the others would reach the primary alone.
+pub(crate) fn ports(route: &Route, mesh: &str) -> Result<(), RenderError> {
+    let Some(first) = route.service.ports.first() else {
+        return Ok(());
+    };
+    Err(RenderError::unsupported(
+        format!("{FIELD}[0].name"),
+        first.name.as_str(),
+        format!(
+            "{mesh} splits one port; remove it, or use contour, gatewayapi, istio, linkerd, nginx, sluice or traefik"
+        ),
     ))
 }
 

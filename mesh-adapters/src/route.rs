@@ -20,6 +20,8 @@ pub struct Route {
     pub namespace: String,
     /// Name of the apex Service; the others are `<apex>-primary` and `<apex>-canary`.
     pub apex: String,
+    /// Name of the routing object: the apex, or `<apex>-<port name>` of a further port.
+    pub name: String,
     /// Name of the target (`spec.targetRef.name`).
     pub target: String,
     /// Annotations of the Canary: some meshes have settings there.
@@ -104,6 +106,7 @@ impl Route {
         Ok(Self {
             namespace: canary.metadata.namespace.clone().unwrap_or_default(),
             apex: canary.apex().to_owned(),
+            name: canary.apex().to_owned(),
             target: canary.spec.target_ref.name.clone(),
             annotations: canary.metadata.annotations.clone().unwrap_or_default(),
             ingress: named(canary.spec.ingress_ref.as_ref().map(|it| &it.name)),
@@ -146,6 +149,11 @@ impl Route {
     #[must_use]
     pub fn canary(&self) -> String {
         format!("{}-canary", self.apex)
+    }
+
+    /// True when this is the route of one of `service.ports`.
+    pub(crate) fn is_further(&self) -> bool {
+        self.name != self.apex
     }
 
     /// True when some users reach the canary whatever its weight: none do while it has none, for then it may have

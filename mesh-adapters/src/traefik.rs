@@ -27,7 +27,7 @@ const WEIGHT_DEFAULT: i64 = 1;
 pub(crate) struct Traefik;
 
 fn object(route: &Route) -> ObjectRef {
-    TRAEFIK_SERVICE.named(&route.namespace, route.apex.as_str())
+    TRAEFIK_SERVICE.named(&route.namespace, route.name.as_str())
 }
 
 fn service(route: &Route, name: &str, weight: Weight) -> Value {

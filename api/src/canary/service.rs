@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(super) mod matches;
+mod port;
 mod traffic_policy;
 
 pub use matches::{HttpMatch, StringMatch};
+pub use port::ServicePort;
 
 /// A DNS label.
 const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
@@ -57,6 +59,10 @@ pub struct CanaryService {
     /// Application protocol of the port; `tcp` selects TCP routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_protocol: Option<String>,
+    /// Sluice: further ports, split by the same weights.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub ports: Vec<ServicePort>,
     /// Preferred endpoints, set when a Service is created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = ["PreferClose", "PreferSameZone", "PreferSameNode"]))]

@@ -157,6 +157,7 @@ impl Adapter for AppMeshV1Beta2 {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        refuse::ports(route, "App Mesh")?;
         refuse::mirror(route, "App Mesh")?;
         refuse::sessions(route, "App Mesh")?;
         refuse::testers(route, "App Mesh")?;

@@ -5,7 +5,7 @@ use rollout::Weight;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{destination, destinations, sticky, testers};
+use super::{address, destination, destinations, sticky, testers};
 use crate::{error::RenderError, route::Route};
 
 /// The routes wanted: one, or two when only some users are to reach the canary.
@@ -61,7 +61,7 @@ pub(super) fn mirror(route: &Route, wanted: &mut Map<String, Value>) {
     if !route.split.mirrored {
         return;
     }
-    wanted.insert("mirror".into(), json!({"host": route.canary()}));
+    wanted.insert("mirror".into(), address(route, &route.canary()).into());
     if let Some(percent) = route.mirror_weight {
         wanted.insert("mirrorPercentage".into(), json!({"value": percent}));
     }

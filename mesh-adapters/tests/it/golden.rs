@@ -47,10 +47,12 @@ fn session_affinity_is_kept_or_refused() {
             case.route.cookies = Some(Cookies::default());
             let provider = given["canary"]["provider"].as_str().unwrap();
             let keeps = ["istio", "gatewayapi:v1", "gatewayapi:v1beta1", "sluice"];
-            let is_tcp = given["canary"]["service"]["appProtocol"]
-                .as_str()
-                .is_some_and(|protocol| protocol.eq_ignore_ascii_case("tcp"));
-            let is_grpc = given["canary"]["service"]["routeKind"] == "GRPCRoute";
+            let service = &given["canary"]["service"];
+            let further = service["ports"].as_array().into_iter().flatten();
+            let has_none = std::iter::once(service).chain(further).any(|port| {
+                let protocol = port["appProtocol"].as_str().unwrap_or_default();
+                protocol.eq_ignore_ascii_case("tcp") || port["routeKind"] == "GRPCRoute"
+            });
             let rendered = case.adapter.render(&case.route, &case.live);
             let told = rendered.err().map(|error| error.to_string());
             let is_refused = told
@@ -58,7 +60,7 @@ fn session_affinity_is_kept_or_refused() {
                 .is_some_and(|told| told.starts_with("spec.analysis.sessionAffinity is"));
             assert_eq!(
                 is_refused,
-                is_tcp || is_grpc || !keeps.contains(&provider),
+                has_none || !keeps.contains(&provider),
                 "{}: {told:?}",
                 path.display()
             );

@@ -13,5 +13,7 @@
 mod drift;
 mod golden;
 mod hostile;
+mod inventory;
 mod live;
 mod meshes;
+mod ports;

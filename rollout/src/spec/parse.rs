@@ -12,6 +12,7 @@ use super::{
 mod affinity;
 mod checks;
 mod gates;
+mod ports;
 mod references;
 mod steps;
 mod testers;
@@ -160,6 +161,7 @@ fn review_service(canary: &Canary, review: &mut Review) {
             "a port is between 1 and 65535",
         );
     }
+    ports::review(service, review);
     let apex = canary.apex();
     if apex.len() + SUFFIX.len() > SERVICE_NAME_CHARS_MAX {
         review.add(

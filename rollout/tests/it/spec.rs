@@ -96,6 +96,40 @@ fn everything_wrong_is_told_at_once() {
 }
 
 #[test]
+fn further_ports_have_numbers_and_names_of_their_own() {
+    let ports = |given: Value| json!({"service": {"port": 80, "ports": given}});
+    let good = ports(json!([{"name": "grpc", "port": 90}, {"name": "g2", "port": 91}]));
+    let analysis = json!({"stepWeight": 10});
+    assert!(ValidSpec::validate(&canary(&analysis, &good), &Defaults::default()).is_ok());
+    let bad = json!([
+        {"name": "http", "port": 80}, {"name": "", "port": 0}, {"name": "-a", "port": 65536},
+        {"name": "Grpc", "port": 90}, {"name": "grpc", "port": 90}, {"name": "a".repeat(64), "port": 91},
+    ]);
+    refused(
+        &analysis,
+        &ports(bad),
+        &expect![[r#"
+        canary test/podinfo: spec.service.ports[0].name is "http": another port has this name; the first one's is service.portName, or "http"
+        canary test/podinfo: spec.service.ports[0].port is 80: another port has this number; the first one's is service.port
+        canary test/podinfo: spec.service.ports[1].name is "": it names a port and a route: letters a-z, digits and dashes between them, 63 at most
+        canary test/podinfo: spec.service.ports[1].port is 0: a port is between 1 and 65535
+        canary test/podinfo: spec.service.ports[2].name is "-a": it names a port and a route: letters a-z, digits and dashes between them, 63 at most
+        canary test/podinfo: spec.service.ports[2].port is 65536: a port is between 1 and 65535
+        canary test/podinfo: spec.service.ports[3].name is "Grpc": it names a port and a route: letters a-z, digits and dashes between them, 63 at most
+        canary test/podinfo: spec.service.ports[4].port is 90: another port has this number; the first one's is service.port
+        canary test/podinfo: spec.service.ports[5].name is "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": it names a port and a route: letters a-z, digits and dashes between them, 63 at most"#]],
+    );
+    let many: Vec<Value> = (0..17)
+        .map(|place| json!({"name": format!("p{place}"), "port": 100 + place}))
+        .collect();
+    refused(
+        &analysis,
+        &ports(many.into()),
+        &expect!["canary test/podinfo: spec.service.ports is 17 long: give 16 at most"],
+    );
+}
+
+#[test]
 fn each_wrong_thing_names_its_cure() {
     refused(
         &json!({"stepWeight": 0}),

@@ -4,7 +4,7 @@
 //! Services that the Canary owns. Type, headless and trafficDistribution are set at creation
 //! only, as Flagger does.
 
-use api::canary::service::{CanaryService, CustomMetadata};
+use api::canary::service::{CanaryService, CustomMetadata, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Map, Value, json};
 
@@ -134,32 +134,20 @@ impl Plan<'_> {
     }
 
     fn service_ports(&self) -> Vec<Value> {
-        let port = self.service.port;
-        let target = self
-            .service
-            .target_port
-            .clone()
-            .filter(|target| match target {
-                IntOrString::Int(number) => *number != 0,
-                IntOrString::String(name) => !name.is_empty() && name != "0",
-            });
-        let mut first = json!({
-            "name": self.service.port_name.as_deref().filter(|name| !name.is_empty()).unwrap_or("http"),
-            "protocol": "TCP",
-            "port": port,
-            "targetPort": target.clone().unwrap_or(IntOrString::Int(port)),
-        });
-        if let (Some(protocol), Some(first)) = (&self.service.app_protocol, first.as_object_mut()) {
-            first.insert("appProtocol".to_owned(), json!(protocol));
-        }
-        let mut all = vec![first];
-        if self.service.port_discovery {
-            let is_first = |found: &ContainerPort| match &target {
-                None => found.port == i64::from(port),
-                Some(IntOrString::Int(number)) => found.port == i64::from(*number),
-                Some(IntOrString::String(name)) => found.is_named && found.name == *name,
-            };
-            all.extend(self.ports.iter().filter(|found| !is_first(found)).map(|found| {
+        let service = self.service;
+        let name = service.port_name.as_deref().filter(|it| !it.is_empty());
+        let first = ServicePort {
+            name: name.unwrap_or("http").to_owned(),
+            port: service.port,
+            target_port: service.target_port.clone(),
+            app_protocol: service.app_protocol.clone(),
+            ..ServicePort::default()
+        };
+        let declared: Vec<_> = std::iter::once(&first).chain(&service.ports).collect();
+        let mut all: Vec<Value> = declared.iter().map(|port| service_port(port)).collect();
+        if service.port_discovery {
+            let is_new = |found: &&ContainerPort| !declared.iter().any(|port| holds(port, found));
+            all.extend(self.ports.iter().filter(is_new).map(|found| {
                 json!({"name": found.name, "protocol": "TCP", "port": found.port, "targetPort": found.port})
             }));
         }
@@ -168,6 +156,34 @@ impl Plan<'_> {
 }
 
 fn metadata(custom: Option<&CustomMetadata>) -> (Map<String, Value>, Map<String, Value>) {
+fn service_port(port: &ServicePort) -> Value {
+    let target = target(port).unwrap_or(IntOrString::Int(port.port));
+    let mut built =
+        json!({"name": port.name, "protocol": "TCP", "port": port.port, "targetPort": target});
+    if let (Some(protocol), Some(built)) = (&port.app_protocol, built.as_object_mut()) {
+        built.insert("appProtocol".to_owned(), json!(protocol));
+    }
+    built
+}
+
+/// Where a port leads when it is not to its own number.
+fn target(port: &ServicePort) -> Option<IntOrString> {
+    port.target_port.clone().filter(|target| match target {
+        IntOrString::Int(number) => *number != 0,
+        IntOrString::String(name) => !name.is_empty() && name != "0",
+    })
+}
+
+/// Whether a port leads to a container's, or takes the place that it would have in a Service.
+fn holds(port: &ServicePort, found: &ContainerPort) -> bool {
+    let is_target = match target(port) {
+        None => false,
+        Some(IntOrString::Int(number)) => found.port == i64::from(number),
+        Some(IntOrString::String(name)) => found.is_named && found.name == name,
+    };
+    is_target || found.port == i64::from(port.port) || found.name == port.name
+}
+
     let map = |entries: &std::collections::BTreeMap<String, String>| {
         entries
             .iter()
@@ -333,6 +349,39 @@ mod tests {
     }
 
     #[test]
+    /// Ports in short: name, number, target and protocol.
+    fn ports(service: Value) -> String {
+        let mut told = String::new();
+        plan_of(service, Role::Apex, |_, _, built| {
+            let ports = built["spec"]["ports"].as_array().unwrap();
+            let one = |port: &Value| {
+                let (target, protocol) = (&port["targetPort"], &port["appProtocol"]);
+                format!("{} {}→{target} {protocol}", port["name"], port["port"])
+            };
+            told = ports.iter().map(one).collect::<Vec<_>>().join("\n");
+        });
+        told
+    }
+
+    #[test]
+    fn further_ports_are_beside_the_first_and_discovered_ones_are_what_is_left() {
+        let grpc = json!({"name": "grpc", "port": 90, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"});
+        let service = json!({"port": 80, "targetPort": 9898, "ports": [grpc, {"name": "admin", "port": 7070, "targetPort": 0}]});
+        let want = expect![[r#"
+            "http" 80→9898 null
+            "grpc" 90→"grpc" "kubernetes.io/h2c"
+            "admin" 7070→7070 null"#]];
+        want.assert_eq(&ports(service.clone()));
+        let mut discovered = service;
+        discovered["portDiscovery"] = json!(true);
+        let want = expect![[r#"
+            "http" 80→9898 null
+            "grpc" 90→"grpc" "kubernetes.io/h2c"
+            "admin" 7070→7070 null
+            "tcp-podinfod-1" 9797→9797 null"#]];
+        want.assert_eq(&ports(discovered));
+    }
+
     fn builds_each_role() {
         check(
             json!({"port": 80}),
