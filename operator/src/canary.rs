@@ -3,14 +3,14 @@
 //! What is decided is `rollout`'s; how things are looked at, written and told is in the
 //! files below. Rounds of one Canary never overlap (`queue.rs`).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use api::canary::CanarySpec;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use rollout::{Answers, Decision, Defaults, World};
+use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +21,7 @@ use crate::runtime::Ways;
 use crate::settings::Settings;
 use crate::world::Caches;
 use crate::world::key::Key;
+use crate::world::packed::Packed;
 
 pub mod act;
 mod agreed;
@@ -77,19 +78,32 @@ pub struct Context {
     agreed: agreed::Agreed,
     dropped: dropped::Dropped,
     telling: Arc<Semaphore>,
-    memory: Mutex<HashMap<Key, Memory>>,
+    memory: Mutex<BTreeMap<Key, Memory>>,
 }
 
 /// What is kept of a canary between its rounds.
 #[derive(Default)]
 struct Memory {
+    target: Box<str>,
+    /// None at rest.
+    course: Option<Box<Course>>,
+}
+
+/// What is kept while something is under way.
+#[derive(Default, PartialEq)]
+struct Course {
     answers: Answers,
     failures: u32,
     races: u32,
-    target: String,
     providers: providers::Found,
-    /// The valid spec of the run under way: an edit that breaks it must not stop the run.
-    in_force: Option<Arc<CanarySpec>>,
+    in_force: Option<InForce>,
+}
+
+/// The valid spec of the run under way: an edit that breaks it must not stop the run.
+#[derive(PartialEq)]
+struct InForce {
+    generation: Option<i64>,
+    spec: Packed<Value>,
 }
 
 /// Why a round ended early.
@@ -156,7 +170,7 @@ impl Context {
         }
     }
 
-    fn memory(&self) -> MutexGuard<'_, HashMap<Key, Memory>> {
+    fn memory(&self) -> MutexGuard<'_, BTreeMap<Key, Memory>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -170,24 +184,26 @@ pub async fn reconcile(
     if !ctx.memory().contains_key(key) {
         count_canaries(ctx, key);
     }
-    let in_force = ctx
-        .memory()
-        .get(key)
-        .and_then(|memory| memory.in_force.clone());
-    let mut subject = match subject::read(ctx, key, in_force.as_deref()) {
+    let in_force = ctx.memory().get(key).and_then(|memory| {
+        let in_force = memory.course.as_ref()?.in_force.as_ref()?;
+        Some(in_force.spec.clone())
+    });
+    let mut subject = match subject::read(ctx, key, in_force.as_ref()) {
         Reading::Gone => return forget(ctx, key),
         Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
         Reading::Ready(subject) => subject,
     };
     let mut memory = ctx.memory().remove(key).unwrap_or_default();
-    providers::tell(ctx, &subject, &mut memory.providers).await;
-    let round = round(ctx, &mut subject, &mut memory.answers, &mut woken).await;
-    let next = after(ctx, &subject, &mut memory, round).await;
-    let target = &subject.spec.target.name;
-    if memory.target != *target && !memory.target.is_empty() {
+    let mut course = memory.course.take().unwrap_or_default();
+    providers::tell(ctx, &subject, &mut course.providers).await;
+    let round = round(ctx, &mut subject, &mut course.answers, &mut woken).await;
+    let next = after(ctx, &subject, &mut course, round).await;
+    let target = subject.spec.target.name.as_str();
+    if *memory.target != *target {
         ctx.metrics.forget(&key.namespace, &memory.target);
+        memory.target = target.into();
     }
-    memory.target.clone_from(target);
+    memory.course = Some(course).filter(|course| **course != Course::default());
     ctx.memory().insert(key.clone(), memory);
     next
 }
@@ -253,19 +269,20 @@ fn after_longest(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
 async fn after(
     ctx: &Context,
     subject: &Subject,
-    memory: &mut Memory,
+    course: &mut Course,
     round: Result<Decision, Cut>,
 ) -> Option<DateTime<Utc>> {
     let now = ctx.clock.now();
     let in_a = |pause: Duration| now.checked_add_signed(chrono::TimeDelta::from_std(pause).ok()?);
     match round {
         Ok(next) => {
-            memory.failures = 0;
-            memory.races = 0;
+            course.failures = 0;
+            course.races = 0;
             let is_running = next.state.run().is_some();
-            memory.in_force = is_running.then(|| Arc::new(subject.canary.spec.clone()));
-            if next.wake.is_none() && next.state.run().is_none() {
-                memory.answers = Answers::default();
+            let in_force = course.in_force.take().filter(|_| is_running);
+            course.in_force = is_running.then(|| subject.in_force(in_force));
+            if next.wake.is_none() && !is_running {
+                course.answers = Answers::default();
             }
             next.wake
         }
@@ -280,16 +297,16 @@ async fn after(
                 None => None,
             }
         }
-        Err(Cut::Failed(error)) if error.is_race() && memory.races < RACES_MAX => {
-            memory.races = memory.races.saturating_add(1);
+        Err(Cut::Failed(error)) if error.is_race() && course.races < RACES_MAX => {
+            course.races = course.races.saturating_add(1);
             tracing::debug!(canary = subject.spec.dotted(), %error, "Decided on what is no longer there; again.");
             in_a(RACE_PAUSE)
         }
         Err(Cut::Failed(error)) => {
-            memory.failures = memory.failures.saturating_add(1);
+            course.failures = course.failures.saturating_add(1);
             ctx.metrics.count_round_error(error.reason());
-            record::failed(ctx, subject, &error, memory.failures).await;
-            in_a(pause(memory.failures, &subject.key))
+            record::failed(ctx, subject, &error, course.failures).await;
+            in_a(pause(course.failures, &subject.key))
         }
     }
 }
@@ -311,7 +328,7 @@ fn pause(failures: u32, key: &Key) -> Duration {
 async fn stall_round(
     ctx: &Context,
     key: &Key,
-    value: &serde_json::Value,
+    value: &Value,
     stall: &subject::Stall,
 ) -> Option<DateTime<Utc>> {
     let told = if crate::json::str_at(value, "/metadata/deletionTimestamp").is_empty() {
@@ -348,9 +365,6 @@ fn forget(ctx: &Context, key: &Key) -> Option<DateTime<Utc>> {
 }
 
 fn count_canaries(ctx: &Context, key: &Key) {
-    let is_here = |other: &Key| other.namespace == key.namespace;
-    let count = ctx.caches.canaries.fold(0, |sum: usize, other, _| {
-        sum.saturating_add(usize::from(is_here(other)))
-    });
+    let count = ctx.caches.canaries.count(&key.namespace);
     ctx.metrics.set_total(&key.namespace, count);
 }

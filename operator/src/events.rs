@@ -37,7 +37,8 @@ struct Told {
 
 #[derive(Clone)]
 struct Series {
-    name: String,
+    /// The end of its name.
+    number: u64,
     count: u32,
     written: DateTime<Utc>,
 }
@@ -81,14 +82,15 @@ impl Recorder {
         text: &str,
         now: DateTime<Utc>,
     ) -> Result<(), WriteError> {
-        let name = name(&canary.name, uuid::Uuid::new_v4().as_u64_pair().0);
+        let number = uuid::Uuid::new_v4().as_u64_pair().0;
+        let name = name(&canary.name, number);
         writer
             .create(&kind::event(), &event(canary, &name, warning, text, now))
             .await?;
         self.remember(
             hash(canary, warning, text),
             Series {
-                name,
+                number,
                 count: 1,
                 written: now,
             },
@@ -138,7 +140,7 @@ async fn count_up(
     series: &Series,
     now: DateTime<Utc>,
 ) -> Result<(), WriteError> {
-    let key = Key::new(&canary.namespace, &series.name);
+    let key = Key::new(&canary.namespace, &name(&canary.name, series.number));
     let patch = json!({"count": series.count, "lastTimestamp": stamp(now)});
     writer.merge(&kind::event(), &key, &patch).await.map(|_| ())
 }
@@ -206,7 +208,7 @@ mod tests {
         recorder.remember(
             0,
             Series {
-                name: "a".into(),
+                number: 0,
                 count: 1,
                 written: now,
             },
@@ -223,7 +225,7 @@ mod tests {
             recorder.remember(
                 id,
                 Series {
-                    name: String::new(),
+                    number: 0,
                     count: 1,
                     written: now,
                 },

@@ -1,12 +1,9 @@
 //! Metrics: Flagger's names, and a few of our own.
 //!
-//! `name` and `workload` are the name of the target, not of the Canary: dashboards depend on
-//! it (Flagger 1.44 `pkg/metrics/recorder.go` behaves so). Series of deleted canaries are
-//! removed, which Flagger does not do.
+//! What is told of each canary's target is kept in `metrics/canaries.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -16,17 +13,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+mod canaries;
 mod usage;
 
-/// Go's default histogram buckets, in seconds.
-const BUCKETS_S: [f64; 11] = [
-    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-];
+use canaries::Canaries;
 
 /// Buckets of the time that rounds begin late, in seconds.
 const LATENESS_S: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-
-type FloatGauge = Gauge<f64, AtomicU64>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct InfoLabels {
@@ -37,33 +30,6 @@ struct InfoLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NamespaceLabels {
     namespace: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TargetLabels {
-    name: String,
-    namespace: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WorkloadLabels {
-    workload: String,
-    namespace: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnalysisLabels {
-    name: String,
-    namespace: String,
-    metric: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RunLabels {
-    name: String,
-    namespace: String,
-    deployment_strategy: String,
-    analysis_status: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,25 +46,20 @@ pub enum AnalysisStatus {
     Skipped,
 }
 
-/// What was told of a target beside its gauges.
-#[derive(Default)]
-struct Told {
-    metrics: BTreeSet<String>,
-    runs: BTreeSet<(String, String)>,
+impl AnalysisStatus {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// All metrics of the operator.
 pub struct Metrics {
     registry: Registry,
     canary_total: Family<NamespaceLabels, Gauge>,
-    canary_status: Family<TargetLabels, Gauge>,
-    canary_weight: Family<WorkloadLabels, Gauge>,
-    canary_metric_analysis: Family<AnalysisLabels, FloatGauge>,
-    canary_duration: Family<TargetLabels, Histogram>,
-    canary_successes: Family<RunLabels, Counter>,
-    canary_failures: Family<RunLabels, Counter>,
-    /// Labels of runs and metrics by namespace and target, to be taken away.
-    told: Mutex<BTreeMap<(String, String), Told>>,
+    canaries: Arc<Canaries>,
     writes: Counter,
     lateness: Histogram,
     round_errors: Family<ReasonLabels, Counter>,
@@ -119,13 +80,7 @@ impl Metrics {
         .set(1);
         let new = Self {
             canary_total: Family::default(),
-            canary_status: Family::default(),
-            canary_weight: Family::default(),
-            canary_metric_analysis: Family::default(),
-            canary_duration: Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
-            canary_successes: Family::default(),
-            canary_failures: Family::default(),
-            told: Mutex::default(),
+            canaries: Arc::default(),
             writes: Counter::default(),
             lateness: Histogram::new(LATENESS_S),
             round_errors: Family::default(),
@@ -133,6 +88,7 @@ impl Metrics {
             registry: Registry::default(),
         };
         new.register(&mut registry);
+        registry.register_collector(Box::new(Arc::clone(&new.canaries)));
         registry.register_collector(Box::new(usage::Usage));
         Self { registry, ..new }
     }
@@ -143,36 +99,6 @@ impl Metrics {
             "flagger_canary_total",
             "Canaries of a namespace",
             self.canary_total.clone(),
-        );
-        to.register(
-            "flagger_canary_status",
-            "0 running, 1 successful, 2 failed",
-            self.canary_status.clone(),
-        );
-        to.register(
-            "flagger_canary_weight",
-            "Weight of a workload",
-            self.canary_weight.clone(),
-        );
-        to.register(
-            "flagger_canary_metric_analysis",
-            "Last value of a metric of the analysis",
-            self.canary_metric_analysis.clone(),
-        );
-        to.register(
-            "flagger_canary_duration_seconds",
-            "Seconds spent on one check of the analysis",
-            self.canary_duration.clone(),
-        );
-        to.register(
-            "flagger_canary_successes",
-            "Promoted releases",
-            self.canary_successes.clone(),
-        );
-        to.register(
-            "flagger_canary_failures",
-            "Failed releases",
-            self.canary_failures.clone(),
         );
         to.register(
             "sluice_writes",
@@ -237,45 +163,26 @@ impl Metrics {
 
     /// Sets the status gauge: 0 running, 1 successful, 2 failed.
     pub fn set_status(&self, namespace: &str, target: &str, value: i64) {
-        self.canary_status
-            .get_or_create(&target_labels(namespace, target))
-            .set(value);
+        let set = |told: &mut canaries::Told| told.status = Some(value);
+        self.canaries.change(namespace, target, set);
     }
 
     /// Sets both weights of a target, in percent.
-    pub fn set_weights(&self, namespace: &str, target: &str, primary: i64, canary: i64) {
-        for (workload, weight) in [
-            (format!("{target}-primary"), primary),
-            (target.to_owned(), canary),
-        ] {
-            let labels = WorkloadLabels {
-                workload,
-                namespace: namespace.to_owned(),
-            };
-            self.canary_weight.get_or_create(&labels).set(weight);
-        }
+    pub fn set_weights(&self, namespace: &str, target: &str, primary: u8, canary: u8) {
+        let set = |told: &mut canaries::Told| told.weights = Some((primary, canary));
+        self.canaries.change(namespace, target, set);
     }
 
     /// Keeps the last value of a metric.
     pub fn set_analysis(&self, namespace: &str, target: &str, metric: &str, value: f64) {
-        let labels = AnalysisLabels {
-            name: target.to_owned(),
-            namespace: namespace.to_owned(),
-            metric: metric.to_owned(),
-        };
-        self.note(namespace, target, |told| {
-            told.metrics.insert(metric.to_owned());
-        });
-        self.canary_metric_analysis
-            .get_or_create(&labels)
-            .set(value);
+        self.canaries
+            .change(namespace, target, |told| told.set_analysis(metric, value));
     }
 
     /// Observes the time one check took, in seconds.
     pub fn observe_duration(&self, namespace: &str, target: &str, seconds: f64) {
-        self.canary_duration
-            .get_or_create(&target_labels(namespace, target))
-            .observe(seconds);
+        self.canaries
+            .change(namespace, target, |told| told.observe_duration(seconds));
     }
 
     /// Counts one ended release.
@@ -283,30 +190,13 @@ impl Metrics {
         &self,
         namespace: &str,
         target: &str,
-        strategy: &str,
+        strategy: &'static str,
         status: AnalysisStatus,
         is_success: bool,
     ) {
-        let analysis_status = match status {
-            AnalysisStatus::Completed => "completed",
-            AnalysisStatus::Skipped => "skipped",
-        };
-        let labels = RunLabels {
-            name: target.to_owned(),
-            namespace: namespace.to_owned(),
-            deployment_strategy: strategy.to_owned(),
-            analysis_status: analysis_status.to_owned(),
-        };
-        self.note(namespace, target, |told| {
-            told.runs
-                .insert((strategy.to_owned(), analysis_status.to_owned()));
+        self.canaries.change(namespace, target, |told| {
+            told.count_run(strategy, status, is_success);
         });
-        let family = if is_success {
-            &self.canary_successes
-        } else {
-            &self.canary_failures
-        };
-        family.get_or_create(&labels).inc();
     }
 
     /// Counts one write to the API server.
@@ -334,53 +224,9 @@ impl Metrics {
             .inc_by(u64::try_from(broken).unwrap_or(u64::MAX));
     }
 
-    fn note(&self, namespace: &str, target: &str, note: impl FnOnce(&mut Told)) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        note(
-            told.entry((namespace.to_owned(), target.to_owned()))
-                .or_default(),
-        );
-    }
-
     /// Removes all series of a target whose Canary is gone.
     pub fn forget(&self, namespace: &str, target: &str) {
-        self.canary_status.remove(&target_labels(namespace, target));
-        self.canary_duration
-            .remove(&target_labels(namespace, target));
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let Told { metrics, runs } = told
-            .remove(&(namespace.to_owned(), target.to_owned()))
-            .unwrap_or_default();
-        for metric in metrics {
-            self.canary_metric_analysis.remove(&AnalysisLabels {
-                name: target.to_owned(),
-                namespace: namespace.to_owned(),
-                metric,
-            });
-        }
-        for (deployment_strategy, analysis_status) in runs {
-            let labels = RunLabels {
-                name: target.to_owned(),
-                namespace: namespace.to_owned(),
-                deployment_strategy,
-                analysis_status,
-            };
-            self.canary_successes.remove(&labels);
-            self.canary_failures.remove(&labels);
-        }
-        for workload in [format!("{target}-primary"), target.to_owned()] {
-            self.canary_weight.remove(&WorkloadLabels {
-                workload,
-                namespace: namespace.to_owned(),
-            });
-        }
-    }
-}
-
-fn target_labels(namespace: &str, target: &str) -> TargetLabels {
-    TargetLabels {
-        name: target.to_owned(),
-        namespace: namespace.to_owned(),
+        self.canaries.forget(namespace, target);
     }
 }
 

@@ -23,6 +23,7 @@ pub mod of_kind;
 pub mod packed;
 pub mod relations;
 pub mod store;
+pub mod table;
 pub mod watch;
 pub mod workload;
 
@@ -30,6 +31,7 @@ use canary::CanarySeen;
 use key::Key;
 use knative::RevisionSeen;
 use objects::{ConfigSeen, RawSeen, ScalerSeen, ServiceSeen};
+use packed::Packed;
 use relations::Relations;
 use store::Store;
 use workload::WorkloadSeen;
@@ -39,13 +41,11 @@ pub struct Caches {
     /// Canaries.
     pub canaries: Arc<Store<CanarySeen>>,
     /// Deployments.
-    pub deployments: Arc<Store<WorkloadSeen>>,
+    pub deployments: Arc<Store<Packed<WorkloadSeen>>>,
     /// Services.
     pub services: Arc<Store<ServiceSeen>>,
-    /// Which canary looks at which object.
+    /// Which canary looks at which object, and claims which target.
     pub relations: Relations,
-    /// Which canary claims which target.
-    pub claims: Relations,
     /// Canaries that want a look.
     pub queue: Arc<Queue<Key>>,
     lazy: Mutex<Lazy>,
@@ -56,7 +56,7 @@ pub struct Caches {
 #[derive(Default)]
 struct Lazy {
     scalers: Option<Arc<Store<ScalerSeen>>>,
-    daemon_sets: Option<Arc<Store<WorkloadSeen>>>,
+    daemon_sets: Option<Arc<Store<Packed<WorkloadSeen>>>>,
     config_maps: Option<Arc<Store<ConfigSeen>>>,
     secrets: Option<Arc<Store<ConfigSeen>>>,
     revisions: Option<Arc<Store<RevisionSeen>>>,
@@ -86,7 +86,6 @@ impl Caches {
             deployments: Arc::default(),
             services: Arc::default(),
             relations: Relations::default(),
-            claims: Relations::default(),
             queue,
             lazy: Mutex::default(),
             source,
@@ -99,7 +98,8 @@ impl Caches {
             watch::Depth::Full,
             CanarySeen::project,
         );
-        let project = move |object: &DynamicObject| WorkloadSeen::project(object, &labels);
+        let project =
+            move |object: &DynamicObject| Packed::new(&WorkloadSeen::project(object, &labels));
         watch::start(
             &caches,
             &kind::deployment(),
@@ -125,13 +125,14 @@ impl Caches {
     }
 
     /// DaemonSets.
-    pub fn daemon_sets(self: &Arc<Self>) -> Arc<Store<WorkloadSeen>> {
+    pub fn daemon_sets(self: &Arc<Self>) -> Arc<Store<Packed<WorkloadSeen>>> {
         let mut lazy = self.lock();
         Arc::clone(lazy.daemon_sets.get_or_insert_with(|| {
             let store = Arc::default();
             let labels = Arc::clone(&self.source.selector_labels);
-            let project =
-                move |object: &DynamicObject| WorkloadSeen::of_daemon_set(object, &labels);
+            let project = move |object: &DynamicObject| {
+                Packed::new(&WorkloadSeen::of_daemon_set(object, &labels))
+            };
             watch::start(
                 self,
                 &kind::daemon_set(),
@@ -198,64 +199,46 @@ impl Caches {
 
     /// Takes in an object that a request of ours brought, before its watch does.
     pub fn learn(&self, resource: &ApiResource, object: &DynamicObject) {
-        let key = Key::of(&object.metadata);
         let metadata = &object.metadata;
+        let key = &Key::of(metadata);
+        let labels = &self.source.selector_labels;
         let lazy = self.lock();
+        let raw = |id: &str| {
+            let seen = || RawSeen::project(object, resource);
+            put(lazy.raw.get(id), key, metadata, seen);
+        };
         match kind::id(resource).as_str() {
             kind::CANARY => {
-                self.canaries
-                    .put(key, metadata, CanarySeen::project(object));
+                let seen = CanarySeen::project(object);
+                self.canaries.put(key, metadata, seen);
             }
             "apps/v1/Deployment" => {
-                self.deployments.put(
-                    key,
-                    metadata,
-                    WorkloadSeen::project(object, &self.source.selector_labels),
-                );
+                let seen = Packed::new(&WorkloadSeen::project(object, labels));
+                self.deployments.put(key, metadata, seen);
             }
-            "apps/v1/DaemonSet" => put(
-                lazy.daemon_sets.as_ref(),
-                key,
-                metadata,
-                WorkloadSeen::of_daemon_set(object, &self.source.selector_labels),
-            ),
+            "apps/v1/DaemonSet" => {
+                let seen = || Packed::new(&WorkloadSeen::of_daemon_set(object, labels));
+                put(lazy.daemon_sets.as_ref(), key, metadata, seen);
+            }
             id @ "v1/Service" => {
                 // Targets of that kind are kept whole, beside the digests of all Services.
-                put(
-                    lazy.raw.get(id),
-                    key.clone(),
-                    metadata,
-                    RawSeen::project(object, resource),
-                );
-                self.services
-                    .put(key, metadata, ServiceSeen::project(object));
+                raw(id);
+                let seen = ServiceSeen::project(object);
+                self.services.put(key, metadata, seen);
             }
-            "v1/ConfigMap" => put(
-                lazy.config_maps.as_ref(),
-                key,
-                metadata,
-                ConfigSeen::project(object),
-            ),
-            "v1/Secret" => put(
-                lazy.secrets.as_ref(),
-                key,
-                metadata,
-                ConfigSeen::project(object),
-            ),
+            "v1/ConfigMap" => {
+                let seen = || ConfigSeen::project(object);
+                put(lazy.config_maps.as_ref(), key, metadata, seen);
+            }
+            "v1/Secret" => {
+                let seen = || ConfigSeen::project(object);
+                put(lazy.secrets.as_ref(), key, metadata, seen);
+            }
             "autoscaling/v2/HorizontalPodAutoscaler" => {
-                put(
-                    lazy.scalers.as_ref(),
-                    key,
-                    metadata,
-                    ScalerSeen::project(object),
-                );
+                let seen = || ScalerSeen::project(object);
+                put(lazy.scalers.as_ref(), key, metadata, seen);
             }
-            id => put(
-                lazy.raw.get(id),
-                key,
-                metadata,
-                RawSeen::project(object, resource),
-            ),
+            id => raw(id),
         }
     }
 
@@ -301,15 +284,8 @@ impl Caches {
 
     /// Notes which target a canary claims, and wakes those that claim or claimed the same.
     fn claim(&self, key: &Key) {
-        let mut rivals = self.claims.sharing(key);
-        match self.canaries.read(key, |seen| seen.target.clone()) {
-            Some(target) => self
-                .claims
-                .set(key, &[(String::new(), key.sibling(&target))]),
-            None => self.claims.remove(key),
-        }
-        rivals.extend(self.claims.sharing(key));
-        for rival in rivals {
+        let target = self.canaries.read(key, |seen| seen.target.clone());
+        for rival in self.relations.claim(key, target.as_deref()) {
             self.queue.wake(&rival);
         }
     }
@@ -328,11 +304,11 @@ impl Caches {
 
 fn put<T: Clone + PartialEq>(
     store: Option<&Arc<Store<T>>>,
-    key: Key,
+    key: &Key,
     metadata: &ObjectMeta,
-    value: T,
+    seen: impl FnOnce() -> T,
 ) {
     if let Some(store) = store {
-        store.put(key, metadata, value);
+        store.put(key, metadata, seen());
     }
 }

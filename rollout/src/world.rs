@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::weight::Split;
 
@@ -104,7 +105,7 @@ pub struct Workload {
 }
 
 /// One condition of a workload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadCondition {
     /// True when `status` is `"True"`.
     pub is_true: bool,

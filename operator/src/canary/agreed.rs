@@ -38,12 +38,6 @@ impl Agreed {
 
 fn hash((seen, wanted): &(ServiceSeen, Value)) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (
-        seen.wiring,
-        seen.metadata,
-        &seen.owner,
-        digest::short(wanted),
-    )
-        .hash(&mut hasher);
+    (seen, digest::short(wanted)).hash(&mut hasher);
     hasher.finish()
 }

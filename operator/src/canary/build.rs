@@ -4,6 +4,7 @@
 //! Sources of the rules: Flagger 1.44 `pkg/canary` as described in its docs ("How it works")
 //! and seen in its output.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -77,7 +78,7 @@ impl Owner {
 }
 
 /// The label that tells primary and canary pods apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selector {
     /// The key.
     pub key: String,

@@ -133,7 +133,8 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
     if str_at(value, "/spec/targetRef/kind") == TargetKind::DaemonSet.as_str() {
         wake(ctx, &target).await?;
     }
-    let replicas_of = |key: &Key| ctx.caches.deployments.read(key, |seen| seen.replicas);
+    let deployments = &ctx.caches.deployments;
+    let replicas_of = |key: &Key| deployments.read(key, |seen| seen.open().replicas);
     resume(ctx, key, value).await?;
     let is_deployment = str_at(value, "/spec/targetRef/kind") == TargetKind::Deployment.as_str();
     if is_deployment && replicas_of(&target) == Some(0) {

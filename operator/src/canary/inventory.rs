@@ -118,7 +118,7 @@ fn owned(ctx: &Context, subject: &Subject, object: &ObjectRef) -> Option<bool> {
     let uid = subject.owner.uid.as_str();
     if resource == kind::service() {
         let services = &ctx.caches.services;
-        return services.read(&key, |seen| seen.owner.as_deref() == Some(uid));
+        return services.read(&key, |seen| seen.is_owned_by(uid));
     }
     match ctx.caches.raw(&resource).get(&key) {
         Known::Present(_) if kind::is_cluster_scoped(&resource) => Some(true),

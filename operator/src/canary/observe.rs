@@ -362,7 +362,7 @@ pub(super) fn service_differs(
         Known::Absent => true,
         Known::Present(seen) => {
             let wanted = plan.build(role);
-            let is_ours = seen.owner.as_deref() == Some(subject.owner.uid.as_str());
+            let is_ours = seen.is_owned_by(&subject.owner.uid);
             let is_same = seen.wiring == digest::short(&wiring(&wanted))
                 && (!is_ours || seen.metadata == metadata_digest(&wanted));
             !is_same && !ctx.agreed.holds(&key, &(seen, wanted))

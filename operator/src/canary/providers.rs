@@ -11,7 +11,7 @@ use super::subject::Subject;
 use super::{Context, act, ask};
 
 /// What was found so far.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub(super) struct Found {
     is_told: bool,
     asked: Option<DateTime<Utc>>,
@@ -19,6 +19,10 @@ pub(super) struct Found {
 
 /// Asks and tells, when that is due.
 pub(super) async fn tell(ctx: &Context, subject: &Subject, found: &mut Found) {
+    if !subject.state.is_beginning() {
+        *found = Found::default();
+        return;
+    }
     let now = ctx.clock.now();
     let spec = &subject.spec;
     let is_fresh = found
@@ -27,7 +31,7 @@ pub(super) async fn tell(ctx: &Context, subject: &Subject, found: &mut Found) {
     let is_idle = spec.is_analysis_skipped
         || spec.is_suspended
         || subject.canary.metadata.deletion_timestamp.is_some();
-    if !subject.state.is_beginning() || is_idle || found.is_told || is_fresh {
+    if is_idle || found.is_told || is_fresh {
         return;
     }
     found.asked = Some(now);

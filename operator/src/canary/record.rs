@@ -161,12 +161,8 @@ fn gauges(ctx: &Context, subject: &Subject, next: &Decision) {
     };
     ctx.metrics.set_status(namespace, target, value);
     let weight = next.state.weight();
-    ctx.metrics.set_weights(
-        namespace,
-        target,
-        weight.rest().percent().into(),
-        weight.percent().into(),
-    );
+    ctx.metrics
+        .set_weights(namespace, target, weight.rest().percent(), weight.percent());
 }
 
 /// A status as it is stored; an empty one is none.

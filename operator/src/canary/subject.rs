@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
-use api::canary::{CanarySpec, CanaryStatus};
+use api::canary::CanaryStatus;
 use kube::api::ApiResource;
 use mesh_adapters::{Adapter, Route, Split};
 use rollout::spec::TargetKind;
 use rollout::{Defaults, State, ValidSpec};
 use serde_json::Value;
 
-use super::Context;
 use super::build::Owner;
 use super::takeover;
+use super::{Context, InForce};
 use crate::json::str_at;
 use crate::world::key::Key;
+use crate::world::packed::Packed;
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
 use crate::world::{Caches, kind};
@@ -52,6 +53,16 @@ impl Subject {
         str_at(written, "/metadata/resourceVersion").clone_into(&mut self.version);
         let status = written.get("status").cloned();
         self.canary.status = status.and_then(|status| serde_json::from_value(status).ok());
+    }
+
+    /// The spec that is followed, packed anew only when the object has another than `before`.
+    pub(super) fn in_force(&self, before: Option<InForce>) -> InForce {
+        let generation = self.canary.metadata.generation;
+        let is_same = |before: &InForce| before.generation == generation;
+        before.filter(is_same).unwrap_or_else(|| InForce {
+            generation,
+            spec: Packed::new(&self.canary.spec),
+        })
     }
 
     /// Key of the target.
@@ -107,7 +118,7 @@ pub(super) enum Reading {
 
 /// Reads the Canary from the cache. One that became invalid in the middle of a run is
 /// followed by the spec `in_force`.
-pub(super) fn read(ctx: &Context, key: &Key, in_force: Option<&CanarySpec>) -> Reading {
+pub(super) fn read(ctx: &Context, key: &Key, in_force: Option<&Packed<Value>>) -> Reading {
     let (caches, defaults) = (&ctx.caches, &ctx.defaults);
     let mut value = match caches.canaries.get(key) {
         Known::Present(seen) => seen.value(),
@@ -118,7 +129,7 @@ pub(super) fn read(ctx: &Context, key: &Key, in_force: Option<&CanarySpec>) -> R
         Ok(subject) => return Reading::Ready(Box::new(subject)),
         Err(stall) => stall,
     };
-    let older = in_force.and_then(|spec| with_spec(&value, spec));
+    let older = in_force.and_then(|spec| with_spec(&value, spec.open()));
     match older.map(|older| subject(caches, defaults, key, &older)) {
         Some(Ok(mut subject)) => {
             let message = format!(
@@ -134,9 +145,8 @@ pub(super) fn read(ctx: &Context, key: &Key, in_force: Option<&CanarySpec>) -> R
 
 /// The Canary with the spec of before; none if it is about another target: that may be
 /// another's by now.
-fn with_spec(value: &Value, spec: &CanarySpec) -> Option<Value> {
+fn with_spec(value: &Value, spec: Value) -> Option<Value> {
     let mut older = value.clone();
-    let spec = serde_json::to_value(spec).ok()?;
     if older.pointer("/spec/targetRef") != spec.get("targetRef") {
         return None;
     }
@@ -203,8 +213,8 @@ fn alone(caches: &Arc<Caches>, key: &Key, spec: &ValidSpec) -> Result<(), Stall>
     };
     let mine = rank(key);
     let first = caches
-        .claims
-        .sharing(key)
+        .relations
+        .rivals(key)
         .into_iter()
         .filter_map(|other| rank(&other))
         .min();

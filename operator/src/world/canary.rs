@@ -13,7 +13,7 @@ use crate::json::str_at;
 /// A kept Canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySeen {
-    raw: Packed,
+    raw: Packed<Value>,
     /// Kind and name of the target: `Deployment/podinfo`, `Knative Service/podinfo`.
     pub target: Box<str>,
     /// When it was made; the older of two with one target wins.
@@ -50,7 +50,7 @@ impl CanarySeen {
 
     /// The object as JSON.
     pub fn value(&self) -> Value {
-        self.raw.value()
+        self.raw.open()
     }
 }
 

@@ -57,11 +57,9 @@ pub fn primary(service: &Value, is_new: bool) -> Option<&str> {
 impl Caches {
     /// A Knative Service, whole.
     pub fn knative(self: &Arc<Self>, service: &Key) -> Known<Value> {
-        match self.raw(&kind::knative_service()).get(service) {
-            Known::Present(seen) => Known::Present(seen.value()),
-            Known::Absent => Known::Absent,
-            Known::Unread(why) => Known::Unread(why),
-        }
+        self.raw(&kind::knative_service())
+            .get(service)
+            .map(|seen| seen.value())
     }
 
     /// The revision of a Knative Service that was created last. Its name is empty before the first.

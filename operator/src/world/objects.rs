@@ -10,14 +10,14 @@ use crate::digest;
 use crate::json::int_at;
 
 /// A Service: digests of what is ours to set.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceSeen {
     /// Digest of ports and selector.
     pub wiring: u64,
     /// Digest of labels and annotations.
     pub metadata: u64,
-    /// uid of its controller.
-    pub owner: Option<Box<str>>,
+    /// Digest of the uid of its controller.
+    owner: Option<u64>,
 }
 
 impl ServiceSeen {
@@ -33,8 +33,13 @@ impl ServiceSeen {
         Self {
             wiring: digest::short(&wiring(&object.data)),
             metadata: metadata_digest(&metadata),
-            owner: owner.map(|owner| owner.uid.as_str().into()),
+            owner: owner.map(|owner| digest::short_of(owner.uid.as_bytes())),
         }
+    }
+
+    /// Whether its controller has this uid.
+    pub fn is_owned_by(&self, uid: &str) -> bool {
+        self.owner == Some(digest::short_of(uid.as_bytes()))
     }
 }
 
@@ -96,9 +101,9 @@ impl ConfigSeen {
     }
 }
 
-/// A routing object, as JSON text without managed fields.
+/// A routing object, packed, without managed fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSeen(Packed);
+pub struct RawSeen(Packed<Value>);
 
 impl RawSeen {
     /// Keeps the object; lists leave its kind out, so that comes from the watch.
@@ -119,6 +124,6 @@ impl RawSeen {
 
     /// The object as JSON.
     pub fn value(&self) -> Value {
-        self.0.value()
+        self.0.open()
     }
 }

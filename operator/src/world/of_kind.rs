@@ -18,13 +18,12 @@ impl Caches {
     /// A workload that is released, or its primary; of Knative only the canary's revision is told.
     pub fn workload(self: &Arc<Self>, kind: TargetKind, key: &Key) -> Known<WorkloadSeen> {
         match kind {
-            TargetKind::Deployment => self.deployments.get(key),
-            TargetKind::DaemonSet => self.daemon_sets().get(key),
-            TargetKind::Service => match self.raw(&kind::service()).get(key) {
-                Known::Present(seen) => Known::Present(WorkloadSeen::of_service(&seen.value())),
-                Known::Absent => Known::Absent,
-                Known::Unread(why) => Known::Unread(why),
-            },
+            TargetKind::Deployment => self.deployments.get(key).map(|seen| seen.open()),
+            TargetKind::DaemonSet => self.daemon_sets().get(key).map(|seen| seen.open()),
+            TargetKind::Service => self
+                .raw(&kind::service())
+                .get(key)
+                .map(|seen| WorkloadSeen::of_service(&seen.value())),
             TargetKind::Knative => self.latest_revision(key),
         }
     }
@@ -44,10 +43,8 @@ impl Caches {
         if of.kind != kind::SCALED_OBJECT {
             return self.scalers().get(key);
         }
-        match self.raw(&kind::scaled_object()).get(key) {
-            Known::Present(seen) => Known::Present(ScalerSeen::of_scaled_object(&seen.value())),
-            Known::Absent => Known::Absent,
-            Known::Unread(why) => Known::Unread(why),
-        }
+        self.raw(&kind::scaled_object())
+            .get(key)
+            .map(|seen| ScalerSeen::of_scaled_object(&seen.value()))
     }
 }

@@ -1,8 +1,8 @@
-//! Relations: which canaries look at which objects, so that a change wakes them.
+//! Relations: which canaries look at which objects, and which claim which target, so that a change wakes them.
 //!
-//! Objects are kept as hashes: a clash wakes one canary too many, which costs nothing.
+//! Objects are kept as hashes: a clash wakes one canary too many, which costs nothing. Canaries have numbers here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,67 +16,74 @@ pub struct Relations {
 
 #[derive(Default)]
 struct Inner {
-    canaries: BTreeSet<(u64, Key)>,
-    objects: HashMap<Key, Box<[u64]>>,
+    /// Hash of an object or a claim, and the number of a canary.
+    pairs: BTreeSet<(u32, u32)>,
+    numbers: BTreeMap<Key, u32>,
+    canaries: BTreeMap<u32, Canary>,
+}
+
+struct Canary {
+    key: Key,
+    objects: Box<[u32]>,
+    claim: Option<u32>,
+}
+
+impl Canary {
+    fn hashes(&self) -> impl Iterator<Item = u32> {
+        self.claim.iter().chain(&self.objects).copied()
+    }
 }
 
 impl Relations {
     /// Replaces what `canary` looks at: (kind's id, object).
     pub fn set(&self, canary: &Key, objects: &[(String, Key)]) {
-        let mut hashes: Vec<u64> = objects.iter().map(|(kind, key)| hash(kind, key)).collect();
+        let mut hashes: Vec<u32> = objects.iter().map(|(kind, key)| hash(kind, key)).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let mut inner = self.lock();
-        if inner
-            .objects
-            .get(canary)
-            .is_some_and(|old| **old == *hashes)
-        {
-            return;
-        }
-        inner.forget(canary);
-        for hash in &hashes {
-            inner.canaries.insert((*hash, canary.clone()));
-        }
-        inner
-            .objects
-            .insert(canary.clone(), hashes.into_boxed_slice());
+        let number = inner.number(canary);
+        inner.change(number, |known| {
+            if *known.objects != *hashes {
+                known.objects = hashes.into_boxed_slice();
+            }
+        });
     }
 
-    /// Forgets a canary.
+    /// Forgets what a canary looks at.
     pub fn remove(&self, canary: &Key) {
-        self.lock().forget(canary);
+        self.set(canary, &[]);
+        self.lock().sweep(canary);
+    }
+
+    /// Notes which target a canary claims, if any: a name that tells kind and name. Gives the others that claim what
+    /// it claimed before or claims then.
+    pub fn claim(&self, canary: &Key, target: Option<&str>) -> Vec<Key> {
+        let mut rivals = self.rivals(canary);
+        let claim = target.map(|target| hash("", &canary.sibling(target)));
+        let mut inner = self.lock();
+        let number = inner.number(canary);
+        inner.change(number, |known| known.claim = claim);
+        inner.sweep(canary);
+        drop(inner);
+        rivals.extend(self.rivals(canary));
+        rivals
     }
 
     /// The canaries that look at an object.
     pub fn of(&self, kind: &str, object: &Key) -> Vec<Key> {
-        let hash = hash(kind, object);
-        let inner = self.lock();
-        let from = (hash, Key::new("", ""));
-        inner
-            .canaries
-            .range(from..)
-            .take_while(|(found, _)| *found == hash)
-            .map(|(_, key)| key.clone())
-            .collect()
+        self.lock().keys(hash(kind, object)).cloned().collect()
     }
 
-    /// The other canaries that look at an object that `canary` looks at.
-    pub fn sharing(&self, canary: &Key) -> Vec<Key> {
+    /// The other canaries that claim what `canary` claims.
+    pub fn rivals(&self, canary: &Key) -> Vec<Key> {
         let inner = self.lock();
-        let mut found = BTreeSet::new();
-        for hash in inner.objects.get(canary).into_iter().flatten() {
-            let from = (*hash, Key::new("", ""));
-            found.extend(
-                inner
-                    .canaries
-                    .range(from..)
-                    .take_while(|(other, _)| other == hash)
-                    .map(|(_, key)| key.clone()),
-            );
-        }
-        found.remove(canary);
-        found.into_iter().collect()
+        let known = inner
+            .numbers
+            .get(canary)
+            .and_then(|number| inner.canaries.get(number));
+        let claim = known.and_then(|known| known.claim);
+        let all = claim.into_iter().flat_map(|claim| inner.keys(claim));
+        all.filter(|key| *key != canary).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -85,17 +92,58 @@ impl Relations {
 }
 
 impl Inner {
-    fn forget(&mut self, canary: &Key) {
-        for hash in self.objects.remove(canary).unwrap_or_default() {
-            self.canaries.remove(&(hash, canary.clone()));
+    /// The number of a canary; a new one for one that is new.
+    fn number(&mut self, canary: &Key) -> u32 {
+        if let Some(number) = self.numbers.get(canary) {
+            return *number;
+        }
+        let last = self.canaries.last_key_value();
+        let number = last.map_or(0, |(last, _)| last.saturating_add(1));
+        self.numbers.insert(canary.clone(), number);
+        let new = Canary {
+            key: canary.clone(),
+            objects: Box::default(),
+            claim: None,
+        };
+        self.canaries.insert(number, new);
+        number
+    }
+
+    /// Changes what is noted of a canary, and its pairs with it.
+    fn change(&mut self, number: u32, change: impl FnOnce(&mut Canary)) {
+        let Some(known) = self.canaries.get_mut(&number) else {
+            return;
+        };
+        for hash in known.hashes() {
+            self.pairs.remove(&(hash, number));
+        }
+        change(known);
+        self.pairs.extend(known.hashes().map(|hash| (hash, number)));
+    }
+
+    fn keys(&self, hash: u32) -> impl Iterator<Item = &Key> {
+        let pairs = self.pairs.range((hash, 0)..=(hash, u32::MAX));
+        pairs.filter_map(|(_, number)| self.canaries.get(number).map(|known| &known.key))
+    }
+
+    /// Forgets a canary of which nothing is noted.
+    fn sweep(&mut self, canary: &Key) {
+        let Some(number) = self.numbers.get(canary) else {
+            return;
+        };
+        let is_noted = |known: &Canary| known.claim.is_some() || !known.objects.is_empty();
+        if !self.canaries.get(number).is_some_and(is_noted) {
+            self.canaries.remove(number);
+            self.numbers.remove(canary);
         }
     }
 }
 
-fn hash(kind: &str, key: &Key) -> u64 {
+fn hash(kind: &str, key: &Key) -> u32 {
     let mut hasher = DefaultHasher::new();
     (kind, key).hash(&mut hasher);
-    hasher.finish()
+    let [_, _, _, _, rest @ ..] = hasher.finish().to_be_bytes();
+    u32::from_be_bytes(rest)
 }
 
 #[cfg(test)]
@@ -111,15 +159,40 @@ mod tests {
         relations.set(&a, &[shared.clone(), own.clone()]);
         relations.set(&b, std::slice::from_ref(&shared));
         assert_eq!(relations.of(&shared.0, &shared.1), [a.clone(), b.clone()]);
-        assert_eq!(
-            (relations.sharing(&a), relations.sharing(&b)),
-            (vec![b.clone()], vec![a.clone()])
-        );
         relations.set(&a, std::slice::from_ref(&own));
-        assert_eq!(relations.sharing(&a), []);
         assert_eq!(relations.of(&shared.0, &shared.1), std::slice::from_ref(&b));
         relations.remove(&b);
         assert_eq!(relations.of(&shared.0, &shared.1), []);
         assert_eq!(relations.of(&own.0, &own.1), [a]);
+    }
+
+    #[test]
+    fn rivals_claim_the_same_target_of_the_same_namespace() {
+        let relations = Relations::default();
+        let key = |name: &str| Key::new("test", name);
+        let (a, b, far) = (key("a"), key("b"), Key::new("far", "a"));
+        let own = [("v1/Service".to_owned(), key("a"))];
+        assert_eq!(relations.claim(&a, Some("Deployment/x")), []);
+        relations.set(&a, &own);
+        assert_eq!(relations.claim(&far, Some("Deployment/x")), []);
+        assert_eq!(relations.claim(&b, Some("Deployment/x")), [key("a")]);
+        assert_eq!(
+            (relations.rivals(&a), relations.rivals(&far)),
+            (vec![key("b")], vec![])
+        );
+        relations.remove(&a);
+        assert_eq!(
+            relations.rivals(&b),
+            [key("a")],
+            "it is there until its claim is gone"
+        );
+        assert_eq!(relations.claim(&b, Some("Deployment/y")), [key("a")]);
+        assert_eq!(relations.claim(&a, None), []);
+        assert_eq!(relations.claim(&b, None), []);
+        let inner = relations.lock();
+        assert_eq!(
+            (inner.numbers.len(), inner.canaries.len(), inner.pairs.len()),
+            (1, 1, 1)
+        );
     }
 }

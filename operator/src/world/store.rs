@@ -4,13 +4,14 @@
 //! a late watch event does not undo what a write's answer already told. Versions are compared
 //! as numbers, which they are on every API server in use; others are taken as they come.
 
-use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::api::ObjectMeta;
 use tokio::sync::watch;
 
 use super::key::Key;
+use super::table::Table;
 
 /// Projections of one kind.
 pub struct Store<T> {
@@ -19,23 +20,21 @@ pub struct Store<T> {
 }
 
 struct Inner<T> {
-    objects: HashMap<Key, Entry<T>>,
-    /// Keys of the list that is being read, while one is.
-    listed: Option<HashSet<Key>>,
+    objects: Table<Entry<T>>,
     fault: Option<String>,
 }
 
-/// Boxed: half of a table's places may be empty.
 struct Entry<T> {
-    version: Option<u64>,
-    value: Box<T>,
+    version: Option<NonZeroU64>,
+    /// Whether it was seen since the list that is being read began.
+    is_listed: bool,
+    value: T,
 }
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
         let inner = Inner {
-            objects: HashMap::new(),
-            listed: None,
+            objects: Table::default(),
             fault: None,
         };
         Self {
@@ -56,12 +55,23 @@ pub enum Known<T> {
     Present(T),
 }
 
+impl<T> Known<T> {
+    /// The same, of what is made of it.
+    pub fn map<U>(self, of: impl FnOnce(T) -> U) -> Known<U> {
+        match self {
+            Self::Unread(why) => Known::Unread(why),
+            Self::Absent => Known::Absent,
+            Self::Present(found) => Known::Present(of(found)),
+        }
+    }
+}
+
 impl<T: Clone + PartialEq> Store<T> {
     /// Looks an object up.
     pub fn get(&self, key: &Key) -> Known<T> {
         let inner = self.lock();
-        match inner.objects.get(key) {
-            Some(entry) => Known::Present((*entry.value).clone()),
+        match inner.objects.get(&key.namespace, &key.name) {
+            Some(entry) => Known::Present(entry.value.clone()),
             None if *self.ready.borrow() => Known::Absent,
             None => Known::Unread(inner.fault.clone()),
         }
@@ -69,74 +79,73 @@ impl<T: Clone + PartialEq> Store<T> {
 
     /// Reads something of an object that is there.
     pub fn read<A>(&self, key: &Key, read: impl FnOnce(&T) -> A) -> Option<A> {
-        self.lock().objects.get(key).map(|entry| read(&entry.value))
+        let inner = self.lock();
+        let entry = inner.objects.get(&key.namespace, &key.name)?;
+        Some(read(&entry.value))
     }
 
     /// Takes in an object; true if that changed what is known.
-    pub fn put(&self, key: Key, metadata: &ObjectMeta, value: T) -> bool {
-        let version = version(metadata);
+    pub fn put(&self, key: &Key, metadata: &ObjectMeta, value: T) -> bool {
+        let new = Entry {
+            version: version(metadata),
+            is_listed: true,
+            value,
+        };
         let mut inner = self.lock();
-        if let Some(listed) = &mut inner.listed {
-            listed.insert(key.clone());
+        let Some(entry) = inner.objects.get_mut(&key.namespace, &key.name) else {
+            inner.objects.insert(&key.namespace, &key.name, new);
+            return true;
+        };
+        entry.is_listed = true;
+        if is_older(new.version, entry.version) {
+            return false;
         }
-        match inner.objects.get_mut(&key) {
-            Some(entry) if is_older(version, entry.version) => false,
-            Some(entry) => {
-                entry.version = version;
-                let is_changed = *entry.value != value;
-                *entry.value = value;
-                is_changed
-            }
-            None => {
-                let value = Box::new(value);
-                inner.objects.insert(key, Entry { version, value });
-                true
-            }
-        }
+        let is_changed = entry.value != new.value;
+        *entry = new;
+        is_changed
     }
 
     /// Takes an object out; true if it was known.
     pub fn remove(&self, key: &Key, metadata: &ObjectMeta) -> bool {
         let mut inner = self.lock();
-        let is_late = inner
-            .objects
-            .get(key)
-            .is_some_and(|entry| is_older(version(metadata), entry.version));
-        !is_late && inner.objects.remove(key).is_some()
+        let Some(entry) = inner.objects.get(&key.namespace, &key.name) else {
+            return false;
+        };
+        if is_older(version(metadata), entry.version) {
+            return false;
+        }
+        inner.objects.remove(&key.namespace, &key.name).is_some()
     }
 
     /// The resourceVersion last seen of an object, for conditional writes.
     pub fn version(&self, key: &Key) -> Option<String> {
-        self.lock()
-            .objects
-            .get(key)?
-            .version
-            .map(|version| version.to_string())
+        let inner = self.lock();
+        let entry = inner.objects.get(&key.namespace, &key.name)?;
+        entry.version.map(|version| version.to_string())
     }
 
     /// Forgets an object that a write found missing.
     pub fn forget(&self, key: &Key) {
-        self.lock().objects.remove(key);
+        self.lock().objects.remove(&key.namespace, &key.name);
     }
 
     /// A new list begins.
     pub fn start_list(&self) {
-        self.lock().listed = Some(HashSet::new());
+        for entry in self.lock().objects.values_mut() {
+            entry.is_listed = false;
+        }
     }
 
     /// The list is read: what was not on it is gone. Returns what went.
     pub fn finish_list(&self) -> Vec<Key> {
         let mut inner = self.lock();
-        let listed = inner.listed.take().unwrap_or_default();
-        let gone: Vec<Key> = inner
-            .objects
-            .keys()
-            .filter(|key| !listed.contains(*key))
-            .cloned()
-            .collect();
-        for key in &gone {
-            inner.objects.remove(key);
-        }
+        let mut gone = Vec::new();
+        inner.objects.retain(|namespace, name, entry| {
+            if !entry.is_listed {
+                gone.push(Key::new(namespace, name));
+            }
+            entry.is_listed
+        });
         inner.fault = None;
         drop(inner);
         self.ready.send_replace(true);
@@ -160,15 +169,17 @@ impl<T: Clone + PartialEq> Store<T> {
 
     /// All keys.
     pub fn keys(&self) -> Vec<Key> {
-        self.lock().objects.keys().cloned().collect()
+        let inner = self.lock();
+        let rows = inner.objects.iter();
+        rows.map(|(namespace, name, _)| Key::new(namespace, name))
+            .collect()
     }
 
-    /// Folds over all values.
-    pub fn fold<A>(&self, start: A, mut step: impl FnMut(A, &Key, &T) -> A) -> A {
-        self.lock()
-            .objects
-            .iter()
-            .fold(start, |sum, (key, entry)| step(sum, key, &entry.value))
+    /// How many there are in a namespace.
+    pub fn count(&self, namespace: &str) -> usize {
+        let inner = self.lock();
+        let rows = inner.objects.iter();
+        rows.filter(|(of, _, _)| *of == namespace).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<T>> {
@@ -176,14 +187,14 @@ impl<T: Clone + PartialEq> Store<T> {
     }
 }
 
-fn version(metadata: &ObjectMeta) -> Option<u64> {
+fn version(metadata: &ObjectMeta) -> Option<NonZeroU64> {
     metadata
         .resource_version
         .as_deref()
         .and_then(|version| version.parse().ok())
 }
 
-fn is_older(new: Option<u64>, old: Option<u64>) -> bool {
+fn is_older(new: Option<NonZeroU64>, old: Option<NonZeroU64>) -> bool {
     matches!((new, old), (Some(new), Some(old)) if new < old)
 }
 
@@ -208,17 +219,14 @@ mod tests {
         store.start_list();
         assert!(store.finish_list().is_empty());
         assert_eq!(store.get(&key), Known::Absent);
-        assert!(store.put(key.clone(), &meta("10"), 'b'));
-        assert!(!store.put(key.clone(), &meta("9"), 'a'), "a late event");
-        assert!(
-            !store.put(key.clone(), &meta("11"), 'b'),
-            "no difference to us"
-        );
+        assert!(store.put(&key, &meta("10"), 'b'));
+        assert!(!store.put(&key, &meta("9"), 'a'), "a late event");
+        assert!(!store.put(&key, &meta("11"), 'b'), "no difference to us");
         assert!(!store.remove(&key, &meta("9")), "a late deletion");
         assert_eq!(store.get(&key), Known::Present('b'));
         store.start_list();
-        store.put(Key::new("test", "other"), &meta("12"), 'x');
+        store.put(&Key::new("test", "other"), &meta("12"), 'x');
         assert_eq!(store.finish_list(), std::slice::from_ref(&key));
-        assert!(store.put(key.clone(), &meta("odd"), 'c') && store.remove(&key, &meta("13")));
+        assert!(store.put(&key, &meta("odd"), 'c') && store.remove(&key, &meta("13")));
     }
 }

@@ -163,10 +163,7 @@ where
     fn put(&self, object: &DynamicObject) {
         let metadata: &ObjectMeta = &object.metadata;
         let key = Key::of(metadata);
-        if self
-            .store
-            .put(key.clone(), metadata, (self.project)(object))
-        {
+        if self.store.put(&key, metadata, (self.project)(object)) {
             self.touch(&key);
         }
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use kube::api::DynamicObject;
 use rollout::spec::TargetKind;
 use rollout::world::WorkloadCondition;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::canary::build::config::{ConfigRef, references};
@@ -15,7 +16,7 @@ use crate::digest;
 use crate::json::{count_at, int_at, list_at, map_at, str_at};
 
 /// A kept Deployment, DaemonSet, Service or Knative revision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkloadSeen {
     /// `metadata.uid`.
     pub uid: Box<str>,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Owner, included, primary_name};
@@ -21,7 +22,7 @@ const SECRET_TYPES: [&str; 4] = [
 ];
 
 /// A ConfigMap or a Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ConfigKind {
     /// A ConfigMap.
     ConfigMap,
@@ -48,7 +49,7 @@ impl ConfigKind {
 }
 
 /// One reference of a pod template.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConfigRef {
     /// What is referred to.
     pub kind: ConfigKind,

@@ -6,6 +6,7 @@
 
 use api::canary::service::{CanaryService, CustomMetadata, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{LAST_APPLIED, Owner, Selector};
@@ -32,7 +33,7 @@ pub enum Role {
 }
 
 /// One port of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerPort {
     /// Name of the port: its own, or `tcp-<container>-<index>`.
     pub name: String,
