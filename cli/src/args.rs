@@ -1,6 +1,7 @@
-//! What can be typed. Started as `flagger`, `loadtester` or `wget` it takes those programs' flags.
+//! What can be typed. Started as `flagger`, `loadtester` or `wget` it takes those programs' flags; `flagger` is also
+//! what flags without a command mean, for manifests that give `args` alone to Flagger's image.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -60,12 +61,21 @@ pub(crate) fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Command, 
     let flags = || Rest {
         flags: argv.iter().skip(1).cloned().collect(),
     };
-    match name.as_deref().and_then(std::ffi::OsStr::to_str) {
+    match name.as_deref().and_then(OsStr::to_str) {
         Some("flagger") => Ok(Command::Operator(flags())),
         Some("loadtester") => Ok(Command::Loadtester(flags())),
         Some("wget") => Ok(Command::Wget(flags())),
+        Some(_) if argv.get(1).is_some_and(|word| is_flag_of_flagger(word)) => {
+            Ok(Command::Operator(flags()))
+        }
         Some(_) | None => Typed::try_parse_from(argv).map(|typed| typed.command),
     }
+}
+
+/// True for all flags but ours.
+fn is_flag_of_flagger(word: &OsStr) -> bool {
+    let ours = ["-h", "--help", "-V", "--version"];
+    word.as_encoded_bytes().starts_with(b"-") && ours.iter().all(|flag| word != *flag)
 }
 
 /// Does it, and gives the code the process ends with.
@@ -121,6 +131,13 @@ mod tests {
             "wget --spider http://localhost:8080/healthz",
             r#"wget ["--spider", "http://localhost:8080/healthz"]"#,
         );
+        check(
+            "sluice -log-level=info --port 8080",
+            r#"operator ["-log-level=info", "--port", "8080"]"#,
+        );
+        check("sluice -version", r#"operator ["-version"]"#);
+        check("sluice --version", "DisplayVersion");
+        check("sluice -h", "DisplayHelp");
         check("sluice wget http://localhost/", "InvalidSubcommand");
         check("sluice", "DisplayHelpOnMissingArgumentOrSubcommand");
         check("sluice rollout", "InvalidSubcommand");

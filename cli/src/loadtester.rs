@@ -12,7 +12,7 @@ use crate::logs::{self, Form};
 
 /// The flags, as a command line of their own.
 #[derive(Parser)]
-#[command(name = "loadtester")]
+#[command(name = "loadtester", args_override_self = true)]
 struct Typed {
     #[command(flatten)]
     args: loadtester::Args,
@@ -25,7 +25,11 @@ pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
         Ok(typed) => typed.args,
         Err(refused) => refused.exit(),
     };
-    logs::start(&crate::operator::level(&args.log_level), Form::Json);
+    let form = match args.zap_encoding {
+        loadtester::Encoding::Json => Form::Json,
+        loadtester::Encoding::Console => Form::Console,
+    };
+    logs::start(&crate::operator::level(&args.log_level), form);
     run(&args)
 }
 

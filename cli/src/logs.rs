@@ -28,11 +28,15 @@ pub(crate) fn start(level: &str, form: Form) {
     };
 }
 
-/// Tells why the process ends, with every cause.
+/// Tells why the process ends, with every cause: in the log, or as plain text before there is one.
 #[expect(
     clippy::print_stderr,
-    reason = "the last words of a process that may not have started logging"
+    reason = "the last words of a process that has not started logging"
 )]
 pub(crate) fn fatal(error: &anyhow::Error) {
-    eprintln!("sluice: {error:#}");
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!("{error:#}");
+    } else {
+        eprintln!("sluice: {error:#}");
+    }
 }

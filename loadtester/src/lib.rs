@@ -16,4 +16,4 @@ mod shell;
 mod task;
 
 pub use server::run;
-pub use settings::{Args, Settings, SettingsError};
+pub use settings::{Args, Encoding, Settings, SettingsError};

@@ -132,8 +132,19 @@ impl Shared {
 async fn check(shared: &Shared, gates: &Gates, request: Request) -> Response {
     match shared.payload(request).await {
         Err(refusal) => refusal,
-        Ok(payload) if gates.is_open(&payload.canary()) => "Approved".into_response(),
-        Ok(_) => (StatusCode::FORBIDDEN, "Forbidden").into_response(),
+        Ok(payload) => {
+            let is_open = gates.is_open(&payload.canary());
+            info!(
+                canary = payload.canary(),
+                approved = is_open,
+                "Gate checked."
+            );
+            if is_open {
+                "Approved".into_response()
+            } else {
+                (StatusCode::FORBIDDEN, "Forbidden").into_response()
+            }
+        }
     }
 }
 

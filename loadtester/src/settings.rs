@@ -22,9 +22,9 @@ pub struct Args {
     /// Only answer canaries whose namespace matches this regular expression.
     #[arg(long, default_value = "")]
     pub namespace_regexp: String,
-    /// Accepted for compatibility; logs are text or JSON by --log-format of the program.
-    #[arg(long, default_value = "json", hide = true)]
-    pub zap_encoding: String,
+    /// Form of log lines.
+    #[arg(long, value_enum, default_value = "json")]
+    pub zap_encoding: Encoding,
     /// Accepted for compatibility; without effect.
     #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, hide = true)]
     pub zap_replace_globals: bool,
@@ -32,6 +32,15 @@ pub struct Args {
     /// reaches the port can then do so.
     #[arg(long)]
     pub allow_shell: bool,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Encoding {
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Console,
 }
 
 /// How to run a load tester.

@@ -157,6 +157,10 @@ struct Klog {
     _logtostderr: Option<Option<String>>,
     #[arg(long = "alsologtostderr", hide = true, num_args = 0..=1, require_equals = true)]
     _alsologtostderr: Option<Option<String>>,
+    #[arg(long = "alsologtostderrthreshold", hide = true)]
+    _alsologtostderrthreshold: Option<String>,
+    #[arg(long = "legacy_stderr_threshold_behavior", hide = true, num_args = 0..=1, require_equals = true)]
+    _legacy_stderr_threshold_behavior: Option<Option<String>>,
     #[arg(long = "add_dir_header", hide = true, num_args = 0..=1, require_equals = true)]
     _add_dir_header: Option<Option<String>>,
     #[arg(long = "skip_headers", hide = true, num_args = 0..=1, require_equals = true)]
@@ -222,6 +226,8 @@ mod tests {
             "-mesh-provider=gatewayapi:v1 -enable-leader-election -port=0",
             "--mesh-provider gatewayapi:v1 --enable-leader-election=true --port 0",
             "-mesh-provider kuma -mesh-provider gatewayapi:v1 -enable-leader-election=T -port 0 -v=4 -logtostderr",
+            "-alsologtostderrthreshold INFO -legacy_stderr_threshold_behavior=false -mesh-provider=gatewayapi:v1 \
+             -enable-leader-election -port=0",
         ] {
             let args = parse(line).unwrap();
             assert_eq!(args.mesh_provider, "gatewayapi:v1", "{line}");

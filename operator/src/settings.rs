@@ -223,7 +223,7 @@ impl Settings {
                 .or_else(|| given(&args.event_webhook)),
             cluster_name: given(&args.cluster_name),
             admin: Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, args.port))),
-            log_level: log_level(&args.log_level)?,
+            log_level: log_level(&args.log_level),
             log_format: log_format(&args.zap_encoding)?,
             cluster: Cluster {
                 kubeconfig: given(&args.kubeconfig).map(PathBuf::from),
@@ -287,18 +287,13 @@ fn storage(args: &Args) -> Result<Option<Storage>, SettingsError> {
     }))
 }
 
-fn log_level(word: &str) -> Result<LogLevel, SettingsError> {
+/// Any other word is info, as in Flagger: `warning` too, which its help names.
+fn log_level(word: &str) -> LogLevel {
     match word {
-        "debug" => Ok(LogLevel::Debug),
-        // Flagger's own fallback.
-        "info" | "warning" => Ok(LogLevel::Info),
-        "warn" => Ok(LogLevel::Warn),
-        "error" | "fatal" | "panic" => Ok(LogLevel::Error),
-        other => Err(SettingsError::Choice {
-            flag: "log-level",
-            value: other.to_owned(),
-            choice: "debug, info, warn, error, fatal or panic",
-        }),
+        "debug" => LogLevel::Debug,
+        "warn" => LogLevel::Warn,
+        "error" | "fatal" | "panic" => LogLevel::Error,
+        _ => LogLevel::Info,
     }
 }
 
@@ -407,6 +402,19 @@ mod tests {
     }
 
     #[test]
+    fn log_levels_are_those_of_flagger() {
+        for (line, expected) in [
+            ("", LogLevel::Debug),
+            ("-log-level=warn", LogLevel::Warn),
+            ("-log-level=panic", LogLevel::Error),
+            ("-log-level=warning", LogLevel::Info),
+            ("-log-level=trace", LogLevel::Info),
+        ] {
+            assert_eq!(parse(line, &[]).unwrap().log_level, expected, "{line}");
+        }
+    }
+
+    #[test]
     fn a_mesh_of_its_own_has_a_kubeconfig_of_its_own() {
         for (line, expected) in [
             ("-kubeconfig=/a", None),
@@ -424,7 +432,7 @@ mod tests {
             ("-interval-min=0s", "-interval-min is \"0s\""),
             ("-interval-min=-1s", "-interval-min is \"-1s\""),
             ("-control-loop-interval=soon", "-control-loop-interval"),
-            ("-log-level=loud", "-log-level is \"loud\""),
+            ("-zap-encoding=text", "-zap-encoding is \"text\""),
             ("-selector-labels=,", "-selector-labels"),
             ("-storage-addr=nowhere", "-storage-addr"),
         ] {
