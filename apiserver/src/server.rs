@@ -268,9 +268,10 @@ impl Core {
                 return Ok(reply::refusal(&ApiError::injected(410, None)));
             }
         }
-        let response = self
+        let mut response = self
             .route(&route, parts, &call)
             .unwrap_or_else(|error| reply::refusal(&error));
+        reply::date(&mut response, (self.clock)());
         let code = if loses_reply {
             0
         } else {

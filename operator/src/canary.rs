@@ -31,6 +31,7 @@ pub mod build;
 mod configs;
 mod dropped;
 mod finalizer;
+mod fought;
 mod inventory;
 mod observe;
 mod providers;
@@ -96,6 +97,8 @@ struct Course {
     failures: u32,
     races: u32,
     providers: providers::Found,
+    /// When it was last looked up who changes what is kept.
+    fought: Option<DateTime<Utc>>,
     in_force: Option<InForce>,
 }
 
@@ -177,7 +180,7 @@ impl Context {
 
 /// One round of one Canary; gives the time of the next, if one is due without a change.
 pub async fn reconcile(
-    ctx: &Context,
+    ctx: &Arc<Context>,
     key: &Key,
     mut woken: watch::Receiver<u64>,
 ) -> Option<DateTime<Utc>> {
@@ -195,8 +198,8 @@ pub async fn reconcile(
     };
     let mut memory = ctx.memory().remove(key).unwrap_or_default();
     let mut course = memory.course.take().unwrap_or_default();
-    providers::tell(ctx, &subject, &mut course.providers).await;
-    let round = round(ctx, &mut subject, &mut course.answers, &mut woken).await;
+    providers::tell(ctx, &subject, &mut course.providers);
+    let round = round(ctx, &mut subject, &mut course, &mut woken).await;
     let next = after(ctx, &subject, &mut course, round).await;
     let target = subject.spec.target.name.as_str();
     if *memory.target != *target {
@@ -211,10 +214,12 @@ pub async fn reconcile(
 async fn round(
     ctx: &Context,
     subject: &mut Subject,
-    answers: &mut Answers,
+    course: &mut Course,
     woken: &mut watch::Receiver<u64>,
 ) -> Result<Decision, Cut> {
     let world = observe::observe(ctx, subject).await?;
+    fought::tell(ctx, subject, &world, &mut course.fought).await;
+    let answers = &mut course.answers;
     let at = match ask::ask(ctx, subject, &world, answers, woken).await {
         Asked::All { at } => at,
         Asked::Interrupted => return Err(Cut::Interrupted),

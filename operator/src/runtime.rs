@@ -112,6 +112,7 @@ pub async fn run_through(
             () = shutdown.cancelled() => return Ok(()),
         }
     }
+    let clock = clock.set_by(&clusters.own).await;
     let controllers = controllers(
         settings,
         clusters,

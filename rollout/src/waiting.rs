@@ -167,11 +167,10 @@ impl WaitingOn {
                     None => told,
                 }
             }
-            Self::Suspended
-            | Self::Cache(_)
-            | Self::Settling { .. }
-            | Self::Check { .. }
-            | Self::Answers => return None,
+            Self::Cache(name) => format!("waiting for {name} to be read"),
+            Self::Suspended | Self::Settling { .. } | Self::Check { .. } | Self::Answers => {
+                return None;
+            }
         })
     }
 }

@@ -5,6 +5,8 @@ mod clouds;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod counters;
+#[cfg(test)]
 mod egress;
 #[cfg(test)]
 mod fixture;

@@ -1,6 +1,7 @@
 //! Makes HTTP answers: JSON, text, refusals, streams.
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Frame;
@@ -70,6 +71,14 @@ pub(crate) fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Respo
         HeaderValue::from_static("application/json"),
     );
     response
+}
+
+/// Says when it was answered.
+pub(crate) fn date(response: &mut Response<ReplyBody>, now: DateTime<Utc>) {
+    let told = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(value) = HeaderValue::from_str(&told) {
+        response.headers_mut().insert(header::DATE, value);
+    }
 }
 
 /// Adds warnings that clients show to their users.

@@ -1,5 +1,7 @@
 //! The way out of the operator, inside the process: queries go to the sandbox's Prometheus.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use analysis::{
     Asked, HookFault, HookRequest, HookResponse, Outbound, PrometheusServer, QueryFault,
     QueryResult, Series,
@@ -8,8 +10,25 @@ use chrono::{DateTime, Utc};
 use promql::Value;
 use sandbox::Prometheus;
 
-/// Asks the sandbox's Prometheus without a socket; every webhook approves.
-pub(crate) struct InProcess(pub(crate) Prometheus);
+/// Asks the sandbox's Prometheus without a socket; webhooks approve.
+pub(crate) struct InProcess {
+    prometheus: Prometheus,
+    refusals: AtomicU32,
+}
+
+impl InProcess {
+    pub(crate) fn new(prometheus: Prometheus) -> Self {
+        Self {
+            prometheus,
+            refusals: AtomicU32::new(0),
+        }
+    }
+
+    /// Lets webhooks refuse so many times before they approve.
+    pub(crate) fn refuse(&self, times: u32) {
+        self.refusals.store(times, Ordering::Relaxed);
+    }
+}
 
 impl Outbound for InProcess {
     fn instant<'a>(
@@ -20,7 +39,7 @@ impl Outbound for InProcess {
     ) -> Asked<'a, Result<QueryResult, QueryFault>> {
         Box::pin(async move {
             let value = self
-                .0
+                .prometheus
                 .query(query, now)
                 .map_err(|error| QueryFault::Refused(error.to_string()))?;
             Ok(match value {
@@ -41,12 +60,15 @@ impl Outbound for InProcess {
     }
 
     fn post<'a>(&'a self, _request: &'a HookRequest) -> Asked<'a, Result<HookResponse, HookFault>> {
-        Box::pin(async {
-            Ok(HookResponse {
-                status: 200,
-                body: "OK".to_owned(),
-                retry_after: None,
-            })
-        })
+        let fewer = |left: u32| left.checked_sub(1);
+        let refused = self
+            .refusals
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
+        let response = HookResponse {
+            status: if refused.is_ok() { 403 } else { 200 },
+            body: "OK".to_owned(),
+            retry_after: None,
+        };
+        Box::pin(std::future::ready(Ok(response)))
     }
 }

@@ -24,12 +24,17 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::{get, wait_for_phase};
 use crate::outbound::InProcess;
 use crate::podinfo;
+use shape::Shape;
+
+mod shape;
 
 const NAMESPACE: &str = "test";
 const OPERATOR: &str = "sluice";
 
 /// Longest virtual time from the end of faults to the end of a release.
 const LIVENESS: Duration = Duration::from_secs(30 * 60);
+/// Longest virtual time in which a release stays as it is and does not say why: several intervals.
+const SILENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn simulation() {
@@ -117,6 +122,8 @@ struct Run {
     sandbox: Sandbox,
     client: Client,
     provider: &'static str,
+    shape: Shape,
+    outbound: Arc<InProcess>,
     operator: Option<Operator>,
     broken: Arc<Mutex<Vec<String>>>,
     _observer: JoinHandle<()>,
@@ -142,6 +149,7 @@ impl Run {
         .await?;
         let mut options = TrafficOptions::new(run.mesh(), NAMESPACE, "podinfo");
         options.seed = seed;
+        options.users.clone_from(&run.shape.users);
         let traffic = run.sandbox.traffic(options);
         let mut last_good = 1;
         for number in 2..=run.rng.random_range(3..=4) {
@@ -151,6 +159,7 @@ impl Run {
                 60,
                 Some(OPERATOR),
             )));
+            run.outbound.refuse(run.shape.refusals);
             run.release(number, version).await?;
             run.trouble().await;
             run.sandbox.api().set_faults(Arc::new(NoFaults));
@@ -207,7 +216,9 @@ impl Run {
                 "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
             ))
             .await?;
-        sandbox.load(&canary(provider)).await?;
+        let shape = Shape::any(&mut rng);
+        sandbox.load(&canary(provider, &shape)).await?;
+        let outbound = Arc::new(InProcess::new(sandbox.prometheus().clone()));
         let broken = Arc::new(Mutex::new(Vec::new()));
         let observer = observe(sandbox.client(), provider, Arc::clone(&broken));
         let client = sandbox.client();
@@ -216,6 +227,8 @@ impl Run {
             sandbox,
             client,
             provider,
+            shape,
+            outbound,
             operator: None,
             broken,
             _observer: observer,
@@ -248,7 +261,7 @@ impl Run {
             ..settings
         };
         let clock = operator::Clock::starting_at(self.sandbox.clock().now());
-        let outbound = Arc::new(InProcess(self.sandbox.prometheus().clone()));
+        let outbound = Arc::clone(&self.outbound);
         let client = self.sandbox.api().client_as(OPERATOR, "default");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -288,6 +301,7 @@ impl Run {
         let until = Instant::now() + LIVENESS;
         let image = format!("example.test/podinfo:{number}");
         let mut last = String::new();
+        let (mut known, mut since) = (Value::Null, Instant::now());
         while Instant::now() < until {
             let target = get(&self.client, "apps/v1", "Deployment", NAMESPACE, "podinfo").await?;
             let canary = get(
@@ -302,6 +316,17 @@ impl Run {
                 .pointer("/status/phase")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
+            if canary["status"] != known {
+                (known, since) = (canary["status"].clone(), Instant::now());
+            }
+            let is_over = matches!(phase, "Initialized" | "Succeeded" | "Failed");
+            let waits = &known["analysis"]["waitingOn"];
+            ensure!(
+                is_over || waits.is_string() || since.elapsed() < SILENCE,
+                "release {number} ({version:?}, {}) waits for nothing: {known}\n{}",
+                self.provider,
+                self.shape.analysis
+            );
             let replicas = target.pointer("/spec/replicas").and_then(Value::as_i64);
             last = format!(
                 "phase {phase}, target at {replicas:?}, status {}",
@@ -317,22 +342,25 @@ impl Run {
             sleep(Duration::from_secs(5)).await;
         }
         bail!(
-            "release {number} ({version:?}, {}) did not end: {last}",
-            self.provider
+            "release {number} ({version:?}, {}) did not end: {last}\n{}",
+            self.provider,
+            self.shape.analysis
         )
     }
 }
 
-/// Watches the routing objects: their weights sum to 100, always.
+/// Watches the routing objects: weights of primary and canary sum to 100, always.
 fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
-    let (gvk, pointer) = match provider {
+    let (gvk, rules, backends) = match provider {
         "istio" => (
             GroupVersionKind::gvk("networking.istio.io", "v1beta1", "VirtualService"),
-            "/spec/http/0/route",
+            "http",
+            "route",
         ),
         _ => (
             GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"),
-            "/spec/rules/0/backendRefs",
+            "rules",
+            "backendRefs",
         ),
     };
     let routes: Api<DynamicObject> =
@@ -340,16 +368,16 @@ fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> J
     tokio::spawn(async move {
         let mut seen = Box::pin(watcher(routes, watcher::Config::default()).applied_objects());
         while let Ok(Some(route)) = seen.try_next().await {
-            let weights: Vec<i64> = route
-                .data
-                .pointer(pointer)
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(|b| b["weight"].as_i64())
+            let rules = route.data["spec"][rules].as_array().into_iter().flatten();
+            // A rule for some users may lead to the primary alone.
+            let splits: Vec<Vec<i64>> = rules
+                .filter_map(|rule| rule[backends].as_array())
+                .map(|all| all.iter().filter_map(|b| b["weight"].as_i64()).collect())
+                .filter(|weights: &Vec<i64>| weights.len() > 1)
                 .collect();
-            if weights.len() != 2 || weights.iter().sum::<i64>() != 100 {
-                broken.lock().unwrap().push(format!("weights {weights:?}"));
+            let is_whole = |weights: &Vec<i64>| weights.iter().sum::<i64>() == 100;
+            if splits.is_empty() || !splits.iter().all(is_whole) {
+                broken.lock().unwrap().push(format!("weights {splits:?}"));
             }
         }
     })
@@ -361,7 +389,8 @@ fn deployment(number: u64, version: Version) -> String {
     podinfo::deployment(&format!("namespace: {NAMESPACE}"), annotations, &container)
 }
 
-fn canary(provider: &str) -> String {
+fn canary(provider: &str, shape: &Shape) -> String {
+    let analysis = shape.indented(4);
     format!(
         "\
 apiVersion: flagger.app/v1beta1
@@ -379,13 +408,9 @@ spec:
   analysis:
     interval: 10s
     threshold: 3
-    stepWeight: 20
-    maxWeight: 60
     metrics:
       - {{name: request-success-rate, interval: 1m, thresholdRange: {{min: 99}}}}
       - {{name: request-duration, interval: 1m, thresholdRange: {{max: 500}}}}
-    webhooks:
-      - {{name: go, type: confirm-promotion, url: 'http://gate.test/approve'}}
-"
+{analysis}"
     )
 }

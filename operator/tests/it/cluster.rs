@@ -7,15 +7,18 @@ use std::time::Duration;
 use api::Canary;
 use api::canary::CanaryPhase;
 use apiserver::{ApiServer, LoggedRequest, Verb};
+use chrono::TimeDelta;
+use futures::TryStreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Service};
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::runtime::{WatchStreamExt, watcher};
 use operator::metrics::Metrics;
 use operator::{Args, Clock, Clusters, RunError, Settings, Ways};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::outbound::{Chat, Scripted};
@@ -23,7 +26,6 @@ use crate::outbound::{Chat, Scripted};
 /// The user under which the operator's requests are logged.
 pub(crate) const OPERATOR: &str = "operator";
 const WAIT_MAX: Duration = Duration::from_secs(1200);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Cluster {
     pub(crate) server: ApiServer,
@@ -33,7 +35,10 @@ pub(crate) struct Cluster {
     pub(crate) metrics: Arc<Metrics>,
     /// Where the objects of the mesh are, if elsewhere.
     pub(crate) mesh: Option<operator::Mesh>,
+    /// How far the clock of the operator's node is ahead.
+    pub(crate) ahead: TimeDelta,
     clock: sandbox::Clock,
+    gateway: watch::Sender<bool>,
     running: Option<(CancellationToken, JoinHandle<Result<(), RunError>>)>,
     sandbox: Sandbox,
 }
@@ -110,6 +115,8 @@ impl Cluster {
             chat: Arc::default(),
             metrics: Arc::new(Metrics::new("istio")),
             mesh: None,
+            ahead: TimeDelta::zero(),
+            gateway: watch::Sender::new(true),
             running: None,
             sandbox,
         };
@@ -119,6 +126,7 @@ impl Cluster {
         new.load(HTTP_ROUTES).await;
         new.load("{apiVersion: v1, kind: Namespace, metadata: {name: test}}")
             .await;
+        new.keep_gateway();
         new
     }
 
@@ -150,7 +158,7 @@ impl Cluster {
         let mut settings = Settings::parse(&Args::parse_go(argv).unwrap(), &|_| None).unwrap();
         settings.admin = None;
         let stop = CancellationToken::new();
-        let clock = Clock::starting_at(self.clock.now());
+        let clock = Clock::starting_at(self.clock.now() + self.ahead);
         let clusters = Clusters {
             own: self.server.client_as(OPERATOR, "test"),
             mesh: self.mesh.clone(),
@@ -186,7 +194,7 @@ impl Cluster {
             .unwrap();
     }
 
-    /// The Canary once `is_there` holds of it; accepts routes meanwhile, as a gateway does.
+    /// The Canary once `is_there` holds of it.
     pub(crate) async fn until(
         &self,
         name: &str,
@@ -194,22 +202,24 @@ impl Cluster {
         is_there: impl Fn(&Canary) -> bool,
     ) -> Canary {
         let canaries: Api<Canary> = Api::namespaced(self.client.clone(), "test");
-        let end = Instant::now() + WAIT_MAX;
-        loop {
-            self.accept_routes().await;
-            let found = canaries.get(name).await.unwrap();
-            if is_there(&found) {
-                return found;
+        let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
+        let mut seen = Box::pin(watcher(canaries.clone(), named).applied_objects());
+        let found = async {
+            loop {
+                let found = seen.try_next().await.unwrap().unwrap();
+                if is_there(&found) {
+                    return found;
+                }
             }
-            if Instant::now() > end {
-                panic!(
-                    "{name} did not become {what}: {:#?}\n{}",
-                    found.status,
-                    self.events().await.join("\n")
-                );
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        if let Ok(found) = tokio::time::timeout(WAIT_MAX, found).await {
+            return found;
         }
+        panic!(
+            "{name} did not become {what}: {:#?}\n{}",
+            canaries.get(name).await.unwrap().status,
+            self.events().await.join("\n")
+        );
     }
 
     pub(crate) async fn until_phase(&self, phase: CanaryPhase) -> Canary {
@@ -219,36 +229,31 @@ impl Cluster {
         .await
     }
 
-    /// Says of every route that its gateway takes it.
-    async fn accept_routes(&self) {
-        let routes: Api<kube::api::DynamicObject> =
-            Api::namespaced_with(self.client.clone(), "test", &http_route());
-        for route in routes.list(&Default::default()).await.unwrap() {
-            let generation = route.metadata.generation;
-            let seen = route
-                .data
-                .pointer("/status/parents/0/conditions/0/observedGeneration")
-                .and_then(Value::as_i64);
-            if seen == generation {
-                continue;
+    /// Lets the gateway take routes up, as it does at once, or not.
+    pub(crate) fn set_gateway(&self, takes: bool) {
+        self.gateway.send_replace(takes);
+    }
+
+    /// Says of every route that its gateway takes it, while it does.
+    fn keep_gateway(&self) {
+        let client = self.client.clone();
+        let mut takes = self.gateway.subscribe();
+        tokio::spawn(async move {
+            let routes: Api<DynamicObject> = Api::namespaced_with(client, "test", &http_route());
+            let mut seen =
+                Box::pin(watcher(routes.clone(), watcher::Config::default()).applied_objects());
+            while let Ok(Some(route)) = seen.try_next().await {
+                let Ok(_) = takes.wait_for(|takes| *takes).await else {
+                    return;
+                };
+                accept(&routes, &route).await;
             }
-            let condition = |type_: &str| {
-                json!({"type": type_, "status": "True", "reason": type_, "message": "",
-                "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z"})
-            };
-            let patch = json!({"status": {"parents": [{"controllerName": "test/gate", "parentRef": {"name": "gate", "namespace": "test"},
-                "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]}});
-            let name = route.metadata.name.unwrap();
-            routes
-                .patch_status(&name, &PatchParams::default(), &Patch::Merge(patch))
-                .await
-                .unwrap();
-        }
+        });
     }
 
     /// Weights of the route by backend.
     pub(crate) async fn weights(&self) -> BTreeMap<String, i64> {
-        let routes: Api<kube::api::DynamicObject> =
+        let routes: Api<DynamicObject> =
             Api::namespaced_with(self.client.clone(), "test", &http_route());
         let route = routes.get("podinfo").await.unwrap();
         let refs = route
@@ -315,15 +320,39 @@ impl Cluster {
             .collect()
     }
 
-    /// The operator's requests so far, watches left out.
+    /// The operator's requests of objects so far, watches left out.
     pub(crate) fn requests(&self) -> Vec<LoggedRequest> {
         self.server.requests(|log| {
             let is_ours = |r: &&LoggedRequest| {
-                r.info.user == OPERATOR && !matches!(r.info.verb, Verb::Watch | Verb::List)
+                r.info.user == OPERATOR
+                    && !r.info.resource.is_empty()
+                    && !matches!(r.info.verb, Verb::Watch | Verb::List)
             };
             log.entries().filter(is_ours).cloned().collect()
         })
     }
+}
+
+/// Says of a route that it is accepted as it is. One that is gone, or newer, is somebody else's or comes again.
+async fn accept(routes: &Api<DynamicObject>, route: &DynamicObject) {
+    let generation = route.metadata.generation;
+    let seen = route
+        .data
+        .pointer("/status/parents/0/conditions/0/observedGeneration")
+        .and_then(Value::as_i64);
+    if seen == generation {
+        return;
+    }
+    let condition = |type_: &str| {
+        json!({"type": type_, "status": "True", "reason": type_, "message": "",
+        "observedGeneration": generation, "lastTransitionTime": "2026-01-01T00:00:00Z"})
+    };
+    let patch = json!({"status": {"parents": [{"controllerName": "test/gate", "parentRef": {"name": "gate", "namespace": "test"},
+        "conditions": [condition("Accepted"), condition("ResolvedRefs")]}]}});
+    let name = route.metadata.name.as_deref().unwrap();
+    let _ = routes
+        .patch_status(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await;
 }
 
 pub(crate) fn http_route() -> kube::api::ApiResource {

@@ -73,6 +73,10 @@ async fn check(phase: CanaryPhase, is_reverted: bool) {
     if phase == CanaryPhase::Failed {
         cluster.outbound.set_success_rate(Some(50.0));
     }
+    if phase == CanaryPhase::Finalising {
+        cluster.until_phase(CanaryPhase::Promoting).await;
+        cluster.set_gateway(false);
+    }
     cluster.until_phase(phase).await;
     if is_reverted {
         let is_finalized = |found: &Canary| found.metadata.finalizers.is_some();
@@ -107,6 +111,12 @@ async fn names(cluster: &Cluster, kind: &ApiResource) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn in_every_phase_nothing_of_ours_stays_behind() {
+    for is_reverted in [true, false] {
+        in_every_phase(is_reverted).await;
+    }
+}
+
+async fn in_every_phase(is_reverted: bool) {
     for phase in [
         CanaryPhase::Initializing,
         CanaryPhase::Initialized,
@@ -114,17 +124,11 @@ async fn in_every_phase_nothing_of_ours_stays_behind() {
         CanaryPhase::Progressing,
         CanaryPhase::WaitingPromotion,
         CanaryPhase::Promoting,
+        CanaryPhase::Finalising,
         CanaryPhase::Succeeded,
         CanaryPhase::Failed,
     ] {
-        check(phase, true).await;
-    }
-    for phase in [
-        CanaryPhase::Initialized,
-        CanaryPhase::Progressing,
-        CanaryPhase::Failed,
-    ] {
-        check(phase, false).await;
+        check(phase, is_reverted).await;
     }
 }
 

@@ -9,8 +9,8 @@ use api::Canary;
 use api::canary::CanaryPhase;
 use apiserver::{Fault, Faults, RequestInfo, Verb};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Service};
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, OPERATOR, canary, deployment, http_route};
@@ -86,13 +86,21 @@ async fn a_target_edited_between_the_last_check_and_the_copy_is_judged_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tracked_config_changed_in_any_phase_starts_over() {
+    let volume = json!({"name": "env", "configMap": {"name": "env"}});
+    configs_changed("ConfigMap", &volume).await;
+    let volume = json!({"name": "env", "secret": {"secretName": "env"}});
+    configs_changed("Secret", &volume).await;
+}
+
+/// Values have four letters, so that they can also be those of a Secret.
+async fn configs_changed(kind: &str, volume: &Value) {
     let mut cluster = Cluster::new().await;
     let config = |color: &str| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "env", "namespace": "test"}, "data": {"color": color}})
+        json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "env", "namespace": "test"}, "data": {"color": color}})
             .to_string()
     };
-    cluster.load(&config("red")).await;
-    let pod = json!({"volumes": [{"name": "env", "configMap": {"name": "env"}}]});
+    cluster.load(&config("pink")).await;
+    let pod = json!({"volumes": [volume]});
     cluster.load(&deployment("podinfo", "1.0.0", &pod)).await;
     let gates = json!({"stepWeightPromotion": 25, "webhooks": [
         {"name": "leave", "type": "confirm-rollout", "url": "http://gate"},
@@ -102,17 +110,17 @@ async fn a_tracked_config_changed_in_any_phase_starts_over() {
     cluster.until_phase(CanaryPhase::Initialized).await;
 
     cluster.outbound.set_status(403);
-    cluster.load(&config("green")).await;
+    cluster.load(&config("lime")).await;
     cluster.until_phase(CanaryPhase::Waiting).await;
     cluster.load(&config("blue")).await;
     cluster.outbound.set_status(200);
     cluster.until("podinfo", "at 20 %", at(20)).await;
     assert_eq!(restarts(&cluster).await, 0);
-    cluster.load(&config("black")).await;
+    cluster.load(&config("gray")).await;
     cluster.until("podinfo", "at 10 %", at(10)).await;
     cluster.outbound.set_status(403);
     cluster.until_phase(CanaryPhase::WaitingPromotion).await;
-    cluster.load(&config("white")).await;
+    cluster.load(&config("teal")).await;
     cluster.until("podinfo", "at 10 %", at(10)).await;
     cluster.until_phase(CanaryPhase::WaitingPromotion).await;
     cluster.outbound.set_status(200);
@@ -126,15 +134,17 @@ async fn a_tracked_config_changed_in_any_phase_starts_over() {
         })
         .await;
     assert!(done.status.unwrap().tracked_configs.is_some());
-    let configs: Api<ConfigMap> = Api::namespaced(cluster.client.clone(), "test");
-    let copy = configs.get("env-primary").await.unwrap().data.unwrap();
-    assert_eq!(copy["color"], "gold");
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("", "v1", kind));
+    let configs: Api<DynamicObject> =
+        Api::namespaced_with(cluster.client.clone(), "test", &resource);
+    let copy = configs.get("env-primary").await.unwrap();
+    assert_eq!(copy.data["data"]["color"], "gold", "{kind}");
 }
 
 /// Sets the canary's weight, as somebody else would.
 async fn route(cluster: &Cluster, canary: i64) {
-    let routes: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), "test", &http_route());
+    let client = cluster.server.client_as("rival", "test");
+    let routes: Api<DynamicObject> = Api::namespaced_with(client, "test", &http_route());
     let mut found = routes.get("podinfo").await.unwrap();
     let backends = found.data["spec"]["rules"][0]["backendRefs"]
         .as_array_mut()
@@ -157,7 +167,7 @@ async fn what_others_reset_each_second_is_put_right_and_the_release_goes_on() {
     cluster.until_phase(CanaryPhase::Initialized).await;
     cluster.release("2.0.0").await;
     cluster.until("podinfo", "at 20 %", at(20)).await;
-    let services: Api<Service> = Api::namespaced(cluster.client.clone(), "test");
+    let services: Api<Service> = Api::namespaced(cluster.server.client_as("rival", "test"), "test");
     let selector = Patch::Merge(json!({"spec": {"selector": {"app": "somewhere"}}}));
     for second in 0..40 {
         route(&cluster, if second % 2 == 0 { 0 } else { 90 }).await;
@@ -185,6 +195,20 @@ async fn what_others_reset_each_second_is_put_right_and_the_release_goes_on() {
     }
     assert_eq!(visited(&cluster).await, ALL);
     assert_eq!(restarts(&cluster).await, 0);
+    let mut told = cluster.events().await;
+    told.retain(|text| text.contains("was changed by"));
+    told.sort();
+    told.dedup();
+    let expected = [
+        "HTTPRoute test/podinfo was changed by \"rival\"; putting it back",
+        "Service test/podinfo was changed by \"rival\"; putting it back",
+        "Service test/podinfo-canary was changed by \"rival\"; putting it back",
+    ];
+    assert!(!told.is_empty(), "{:?}", cluster.events().await);
+    assert!(
+        told.iter().all(|text| expected.contains(&text.as_str())),
+        "{told:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::canary::CanaryPhase;
-use apiserver::{Fault, Faults, RequestInfo};
+use api::canary::status::OutcomeKind;
+use apiserver::{Fault, Faults, NoFaults, RequestInfo, Verb};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::cluster::{Cluster, OPERATOR};
@@ -161,4 +163,94 @@ async fn a_broken_release_rolls_back_at_its_deadline() {
         ),
         (0, 2)
     );
+}
+
+/// New pods of the primary never become ready.
+struct NoNewPrimary;
+
+impl Faults for NoNewPrimary {
+    fn on(&self, request: &RequestInfo) -> Option<Fault> {
+        let is_ready = request.resource == "pods" && request.subresource == "status";
+        let is_primary = request.name.starts_with("podinfo-primary-");
+        (is_ready && is_primary && request.verb.is_write()).then_some(Fault::Answer {
+            code: 503,
+            retry_after_s: None,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promoted_primary_that_never_becomes_ready_leaves_users_on_the_canary() {
+    let cluster = Cluster::with_podinfo(&json!({}), &json!({})).await;
+    cluster.until_phase(CanaryPhase::Initialized).await;
+    cluster.release("2.0.0").await;
+    cluster.until_phase(CanaryPhase::Promoting).await;
+    cluster.server.set_faults(Arc::new(NoNewPrimary));
+    let failed = cluster.until_phase(CanaryPhase::Failed).await;
+    let status = failed.status.unwrap();
+    let outcome = status.analysis.unwrap().outcome.unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::PromotionFailed);
+    assert!(outcome.reason.contains("podinfo-primary"), "{outcome:?}");
+    assert_eq!(status.canary_weight, 100);
+    assert_eq!(cluster.weights().await["podinfo-canary"], 100);
+    assert_eq!(cluster.replicas("podinfo").await, 2);
+
+    cluster.server.set_faults(Arc::new(NoFaults));
+    cluster.release("3.0.0").await;
+    cluster.until_phase(CanaryPhase::Succeeded).await;
+    assert_eq!(cluster.image("podinfo-primary").await, "podinfo:3.0.0");
+    assert_eq!(cluster.weights().await["podinfo-canary"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_on_a_node_whose_clock_is_off_moves_no_deadline() {
+    for hours in [1, -1] {
+        let mut cluster = Cluster::with_podinfo(&json!({}), &json!({})).await;
+        cluster.until_phase(CanaryPhase::Initialized).await;
+        let patch = json!({"spec": {"template": {"metadata": {"annotations": {"sandbox.sluice.dev/ready": "never"}}}}});
+        cluster.change_deployment(&patch).await;
+        cluster.until_phase(CanaryPhase::Progressing).await;
+        let began = tokio::time::Instant::now();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        cluster.crash();
+        cluster.ahead = TimeDelta::hours(hours);
+        cluster.start("");
+        cluster.until_phase(CanaryPhase::Failed).await;
+        let lasted = began.elapsed().as_secs();
+        assert!((55..=190).contains(&lasted), "{hours} h off: {lasted} s");
+    }
+}
+
+/// The routes take a minute to be listed.
+struct SlowList;
+
+impl Faults for SlowList {
+    fn on(&self, request: &RequestInfo) -> Option<Fault> {
+        let is_list = request.resource == "httproutes" && request.verb == Verb::List;
+        (is_list && request.user == OPERATOR).then(|| Fault::Delay(Duration::from_secs(60)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn routes_that_are_being_listed_are_waited_for() {
+    let mut cluster = Cluster::new().await;
+    cluster
+        .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
+        .await;
+    cluster
+        .load(&crate::cluster::canary("podinfo", &json!({}), &json!({})))
+        .await;
+    cluster.server.set_faults(Arc::new(SlowList));
+    cluster.start("");
+    let waits = "waiting for the routes to be read";
+    cluster
+        .until("podinfo", waits, |found| {
+            let analysis = found.status.as_ref().and_then(|it| it.analysis.as_ref());
+            analysis.is_some_and(|it| it.waiting_on.as_deref() == Some(waits))
+        })
+        .await;
+    let requests = cluster.requests().len();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(cluster.requests().len(), requests, "it waits to be woken");
+    cluster.until_phase(CanaryPhase::Initialized).await;
 }

@@ -11,12 +11,9 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
     let known = before.memory().and_then(|memory| memory.hold.clone());
     let hold = match &plan.decision.waiting_on {
         // Nothing is known yet of how it goes on, so what was known stays.
-        Some(
-            WaitingOn::Answers
-            | WaitingOn::Cache(_)
-            | WaitingOn::Settling { .. }
-            | WaitingOn::Suspended,
-        ) => known.clone(),
+        Some(WaitingOn::Answers | WaitingOn::Settling { .. } | WaitingOn::Suspended) => {
+            known.clone()
+        }
         Some(waiting_on) => waiting_on.lasting(),
         None => None,
     };

@@ -64,6 +64,7 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     let checks = checks::checks(analysis, &namespace, &mut review);
     let on_unknown = checks::on_unknown(analysis, &mut review);
     let affinity = affinity::affinity(analysis, &mut review);
+    notices.extend(affinity::notice(affinity.as_ref(), &provider));
     let gates = gates::gates(analysis, &mut review);
     let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
         uid: canary.metadata.uid.clone().unwrap_or_default(),

@@ -397,3 +397,24 @@ fn deadlines_belong_to_gates_that_are_waited_for() {
             canary test/podinfo: spec.analysis.webhooks[6].deadline is "1h": nothing waits for a webhook of this type; remove it"#]],
     );
 }
+
+#[test]
+fn what_a_provider_leaves_out_is_told() {
+    let names = json!({"cookieName": "c", "primaryCookieName": "p"});
+    let one = json!({"cookieName": "c"});
+    for (provider, affinity, count) in [
+        ("gatewayapi:v1beta1", &names, 1),
+        ("gatewayapi:v1beta1", &one, 0),
+        ("gatewayapi:v1", &names, 0),
+    ] {
+        let analysis = json!({"stepWeight": 50, "sessionAffinity": affinity});
+        let canary = canary(&analysis, &json!({"provider": provider}));
+        let spec = ValidSpec::validate(&canary, &Defaults::default()).unwrap();
+        assert_eq!(spec.notices.len(), count, "{provider}");
+        assert!(
+            spec.notices
+                .iter()
+                .all(|told| told.contains("primaryCookieName"))
+        );
+    }
+}

@@ -245,8 +245,13 @@ impl Stage {
 /// A Canary all of whose times are longer by `SCALE`.
 fn slowed(mut canary: Value) -> Value {
     let spec = &mut canary["spec"];
-    for path in ["/analysis/interval", "/analysis/onUnknown/deadline"] {
-        if let Some(time) = spec.pointer_mut(path) {
+    let gates = spec["analysis"]["webhooks"].as_array().map_or(0, Vec::len);
+    let mut paths: Vec<String> = (0..gates)
+        .map(|place| format!("/analysis/webhooks/{place}/deadline"))
+        .collect();
+    paths.extend(["/analysis/interval", "/analysis/onUnknown/deadline"].map(str::to_owned));
+    for path in paths {
+        if let Some(time) = spec.pointer_mut(&path) {
             let given = time.as_str().and_then(|text| text.strip_suffix('s'));
             let seconds: u32 = given.and_then(|it| it.parse().ok()).expect("seconds");
             *time = json!(format!("{}s", seconds * SCALE));

@@ -10,6 +10,14 @@ use crate::{cookies::Affinity, spec::finding::Review};
 /// Longest name or attribute.
 const TEXT_CHARS_MAX: usize = 256;
 
+/// What the provider leaves out without refusing it, as Flagger does.
+pub(super) fn notice(affinity: Option<&Affinity>, provider: &str) -> Option<&'static str> {
+    let has_name = affinity.is_some_and(|affinity| affinity.primary_cookie_name.is_some());
+    (has_name && provider == "gatewayapi:v1beta1").then_some(
+        "Provider gatewayapi:v1beta1 keeps no users on the primary: spec.analysis.sessionAffinity.primaryCookieName has no effect; use gatewayapi:v1",
+    )
+}
+
 /// `None` without session affinity; and with `analysis.match`, by which users stay where they are anyway.
 pub(super) fn affinity(analysis: &CanaryAnalysis, review: &mut Review) -> Option<Affinity> {
     let SessionAffinity {
