@@ -210,5 +210,10 @@ fn node(
         spec.insert("logging".into(), log);
     }
     let there = live.get(kind.kind, &route.namespace, name);
-    kind.manifest(metadata::configured(route, name, there), spec)
+    // The selector label is for what leads to pods by it; Flagger writes it to no node.
+    let unselected = Route {
+        selector_label: None,
+        ..route.clone()
+    };
+    kind.manifest(metadata::configured(&unselected, name, there), spec)
 }
