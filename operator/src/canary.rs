@@ -11,7 +11,7 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
 use rollout::{Answers, Decision, Defaults, World};
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
@@ -39,6 +39,7 @@ mod record;
 mod subject;
 mod takeover;
 
+use act::tell::InOrder;
 use act::{ActError, Writer};
 use alert::Alerts;
 use ask::Asked;
@@ -78,7 +79,7 @@ pub struct Context {
     configs: configs::Configs,
     agreed: agreed::Agreed,
     dropped: dropped::Dropped,
-    telling: Arc<Semaphore>,
+    telling: InOrder,
     memory: Mutex<BTreeMap<Key, Memory>>,
 }
 
@@ -168,7 +169,7 @@ impl Context {
             configs: configs::Configs::default(),
             agreed: agreed::Agreed::default(),
             dropped: dropped::Dropped::default(),
-            telling: Arc::new(Semaphore::new(TELLING_MAX)),
+            telling: InOrder::new(TELLING_MAX),
             memory: Mutex::default(),
         }
     }

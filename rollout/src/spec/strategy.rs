@@ -73,16 +73,6 @@ impl Strategy {
         }
     }
 
-    /// `canary`, `ab-testing` or `blue-green`, as metrics label it.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Weighted { .. } => "canary",
-            Self::AbTesting { .. } => "ab-testing",
-            Self::BlueGreen { .. } => "blue-green",
-        }
-    }
-
     /// Rounds of checks of a run without a failure.
     #[must_use]
     pub fn rounds(&self) -> usize {

@@ -5,13 +5,17 @@
 use std::sync::Arc;
 
 use analysis::EventHook;
-use api::canary::{CanaryWebhook, WebhookType};
+use api::canary::{CanaryAnalysis, CanaryWebhook, WebhookType};
 use rollout::spec::Gate;
 use rollout::state::Phase;
 
 use super::super::ask;
 use super::{Context, Subject};
 use crate::metrics::AnalysisStatus;
+
+mod in_order;
+
+pub use in_order::InOrder;
 
 /// An event on the Canary, in the log, and to the event webhooks.
 pub async fn event(ctx: &Context, subject: &Subject, warning: bool, text: &str, phase: Phase) {
@@ -31,9 +35,7 @@ pub async fn event(ctx: &Context, subject: &Subject, warning: bool, text: &str, 
     let context = ask::context(ctx, subject, &[]).await;
     let (outbound, text, at) = (Arc::clone(&ctx.outbound), text.to_owned(), ctx.clock.now());
     let key = format!("{}-{}", subject.owner.uid, uuid::Uuid::new_v4());
-    let slots = Arc::clone(&ctx.telling);
-    ctx.tasks.spawn(async move {
-        let _slot = slots.acquire().await;
+    let telling = async move {
         for hook in &hooks {
             let event = analysis::Event {
                 message: &text,
@@ -45,7 +47,8 @@ pub async fn event(ctx: &Context, subject: &Subject, warning: bool, text: &str, 
                 tracing::warn!(canary, why, "Event webhook not told.");
             }
         }
-    });
+    };
+    ctx.telling.spawn(&ctx.tasks, &subject.owner.uid, telling);
 }
 
 /// The canary's own event hooks, or the operator's.
@@ -129,7 +132,7 @@ pub fn count(ctx: &Context, subject: &Subject, success: bool, skipped: bool) {
     } else {
         AnalysisStatus::Completed
     };
-    let strategy = subject.spec.strategy.as_str();
+    let strategy = strategy(subject.canary.analysis());
     ctx.metrics.count_run(
         &subject.key.namespace,
         &subject.spec.target.name,
@@ -137,4 +140,36 @@ pub fn count(ctx: &Context, subject: &Subject, success: bool, skipped: bool) {
         status,
         success,
     );
+}
+
+/// The label of a strategy: what the spec asks for, also where the provider falls back to another.
+fn strategy(analysis: Option<&CanaryAnalysis>) -> &'static str {
+    let is_iterated = |it: &&CanaryAnalysis| it.iterations.is_some_and(|count| count > 0);
+    let Some(analysis) = analysis.filter(is_iterated) else {
+        return "canary";
+    };
+    match &analysis.match_ {
+        Some(all) if !all.is_empty() => "ab-testing",
+        Some(_) | None => "blue-green",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_label_of_a_strategy_is_what_the_spec_asks_for() {
+        for (analysis, expected) in [
+            (json!({"stepWeight": 10}), "canary"),
+            (json!({"stepWeight": 10, "match": [{}]}), "canary"),
+            (json!({"iterations": 0}), "canary"),
+            (json!({"iterations": 2, "match": []}), "blue-green"),
+            (json!({"iterations": 2, "match": [{}]}), "ab-testing"),
+        ] {
+            let analysis: CanaryAnalysis = serde_json::from_value(analysis).unwrap();
+            assert_eq!(strategy(Some(&analysis)), expected, "{analysis:?}");
+        }
+    }
 }
