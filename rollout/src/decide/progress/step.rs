@@ -97,11 +97,8 @@ fn confirms(scene: &Scene<'_>, state: &State, run: &Run, next: Next) -> Vec<Gate
     match (&scene.spec.strategy, next) {
         (Strategy::Weighted { .. }, next) => {
             let mut kinds = Vec::new();
-            let is_mirroring = match next {
-                Next::Visit(position) => position.split.mirrored,
-                Next::Promote => false,
-            };
-            if !is_waiting && !is_mirroring && !run.position.split.mirrored {
+            // As with Flagger, who lets requests be mirrored lets the first weight follow.
+            if !is_waiting && !run.position.split.mirrored {
                 kinds.push(GateKind::ConfirmTrafficIncrease);
             }
             if next == Next::Promote {
