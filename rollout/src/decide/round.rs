@@ -93,7 +93,7 @@ impl Asking {
         Probe::Gate {
             gate: gate.clone(),
             key: self.gate_key(gate),
-            phase: self.phase,
+            phase: gate.kind.hears(self.phase),
         }
     }
 

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::TimeDelta;
 
+use crate::state::Phase;
+
 /// Place of a gate in `ValidSpec::gates`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GateId(pub u16);
@@ -53,6 +55,19 @@ pub enum GateKind {
 }
 
 impl GateKind {
+    /// What a webhook hears of a Canary in `phase`: hooks of the analysis hear Progressing, whatever the run waits for,
+    /// as from Flagger.
+    #[must_use]
+    pub const fn hears(self, phase: Phase) -> Phase {
+        match self {
+            Self::ConfirmRollout | Self::PostRollout | Self::Rollback => phase,
+            Self::PreRollout
+            | Self::Rollout
+            | Self::ConfirmTrafficIncrease
+            | Self::ConfirmPromotion => Phase::Progressing,
+        }
+    }
+
     /// The type as manifests write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -5,6 +5,7 @@ use expect_test::{Expect, expect};
 use rollout::{
     Measured, Revision, Seen, Verdict, Workload,
     spec::{Check, CheckId, CheckSource, Limits, Percent, TargetKind},
+    state::Phase,
     verdict::judge,
     waiting::span,
     world::{Readiness, WorkloadCondition, readiness, readiness::Bar},
@@ -286,4 +287,24 @@ fn annotations_are_read_back() {
     let text = snapshot.to_annotation();
     assert_eq!(rollout::Snapshot::parse_annotation(&text), Some(snapshot));
     assert_eq!(rollout::Snapshot::parse_annotation("{}"), None);
+}
+
+#[test]
+fn hooks_of_the_analysis_hear_of_progress() {
+    use rollout::spec::GateKind::{
+        ConfirmPromotion, ConfirmRollout, ConfirmTrafficIncrease, PostRollout, PreRollout,
+        Rollback, Rollout,
+    };
+    let waiting = Phase::WaitingPromotion;
+    for kind in [
+        PreRollout,
+        Rollout,
+        ConfirmTrafficIncrease,
+        ConfirmPromotion,
+    ] {
+        assert_eq!(kind.hears(waiting), Phase::Progressing, "{kind:?}");
+    }
+    for kind in [ConfirmRollout, PostRollout, Rollback] {
+        assert_eq!(kind.hears(waiting), waiting, "{kind:?}");
+    }
 }
