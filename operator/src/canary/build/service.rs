@@ -156,7 +156,6 @@ impl Plan<'_> {
     }
 }
 
-fn metadata(custom: Option<&CustomMetadata>) -> (Map<String, Value>, Map<String, Value>) {
 fn service_port(port: &ServicePort) -> Value {
     let target = target(port).unwrap_or(IntOrString::Int(port.port));
     let mut built =
@@ -185,6 +184,7 @@ fn holds(port: &ServicePort, found: &ContainerPort) -> bool {
     is_target || found.port == i64::from(port.port) || found.name == port.name
 }
 
+fn metadata(custom: Option<&CustomMetadata>) -> (Map<String, Value>, Map<String, Value>) {
     let map = |entries: &std::collections::BTreeMap<String, String>| {
         entries
             .iter()
@@ -349,7 +349,6 @@ mod tests {
         });
     }
 
-    #[test]
     /// Ports in short: name, number, target and protocol.
     fn ports(service: Value) -> String {
         let mut told = String::new();
@@ -383,6 +382,7 @@ mod tests {
         want.assert_eq(&ports(discovered));
     }
 
+    #[test]
     fn builds_each_role() {
         check(
             json!({"port": 80}),
