@@ -23,6 +23,8 @@ use crate::podinfo;
 use crate::pods::Kubelet;
 use crate::program::{Program, sluice};
 
+mod upgrade;
+
 const INSTALL: &str = include_str!("../../../deploy/install.yaml");
 const GITOPS: &str = include_str!("../../../deploy/gitops/rbac.yaml");
 const GATEWAY: &str = include_str!("../../../deploy/gateway.yaml");
@@ -47,16 +49,17 @@ async fn plane_deploy_grants_what_the_operator_needs() -> Result<()> {
         "/apis/flagger.app/v1beta1/canaries",
         "/apis/source.toolkit.fluxcd.io/v1/gitrepositories",
     ];
-    let kubeconfig = account(&admin, folder.path(), "sluice", &[INSTALL, GITOPS], &lists).await?;
+    let name = (SYSTEM, "sluice");
+    let kubeconfig = account(&admin, folder.path(), name, &[INSTALL, GITOPS], &lists).await?;
     let _kubelet = Kubelet::start(admin.clone());
     let flags = operator_flags(&kubeconfig, folder.path())?;
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let operator = Program::start("operator", folder.path(), &sluice(), &flags);
 
     apply(&admin, WORLD).await?;
-    apply(&admin, &deployment("1.0.0")).await?;
+    apply(&admin, &deployment(NAMESPACE, "1.0.0")).await?;
     wait_for_phase(&admin, NAMESPACE, "podinfo", &["Initialized"], LIMIT).await?;
-    apply(&admin, &deployment("2.0.0")).await?;
+    apply(&admin, &deployment(NAMESPACE, "2.0.0")).await?;
     let ends = ["Succeeded", "Failed"];
     let canary = wait_for_phase(&admin, NAMESPACE, "podinfo", &ends, LIMIT).await?;
     let status = canary.status.unwrap_or_default();
@@ -82,7 +85,7 @@ async fn plane_deploy_grants_what_the_operator_needs() -> Result<()> {
     ] {
         wait_for_condition(&admin, api_version, kind, NAMESPACE, "shop", "Ready").await?;
     }
-    delete(&admin, "podinfo").await?;
+    delete(&admin, NAMESPACE, "podinfo").await?;
     refuse_forbidden(folder.path(), "operator", operator)
 }
 
@@ -94,7 +97,7 @@ async fn plane_deploy_grants_what_the_gateway_needs() -> Result<()> {
     let folder = tempfile::tempdir()?;
     prepare(&admin, SYSTEM).await?;
     let lists = ["/apis/gateway.networking.k8s.io/v1/gatewayclasses"];
-    let name = "sluice-gateway";
+    let name = (SYSTEM, "sluice-gateway");
     let kubeconfig = account(&admin, folder.path(), name, &[GATEWAY], &lists).await?;
     let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
     let own = "127.0.0.1:0";
@@ -143,7 +146,7 @@ async fn plane_deploy_is_valid() -> Result<()> {
 async fn account(
     admin: &Client,
     folder: &Path,
-    name: &str,
+    (namespace, name): (&str, &str),
     manifests: &[&str],
     lists: &[&str],
 ) -> Result<PathBuf> {
@@ -158,7 +161,7 @@ async fn account(
             apply_object(admin, &object).await?;
         }
     }
-    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), SYSTEM);
+    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), namespace);
     let wanted = TokenRequest {
         spec: TokenRequestSpec {
             expiration_seconds: Some(3600),
@@ -260,8 +263,8 @@ async fn wait_for_condition(
 }
 
 /// With `revertOnDeletion` it goes when its finalizer's work is done.
-async fn delete(admin: &Client, name: &str) -> Result<()> {
-    let canaries: Api<Canary> = Api::namespaced(admin.clone(), NAMESPACE);
+async fn delete(admin: &Client, namespace: &str, name: &str) -> Result<()> {
+    let canaries: Api<Canary> = Api::namespaced(admin.clone(), namespace);
     canaries.delete(name, &DeleteParams::default()).await?;
     let ends = tokio::time::Instant::now() + LIMIT;
     while canaries.get_opt(name).await?.is_some() {
@@ -307,12 +310,12 @@ async fn try_strictly(admin: &Client, object: &Value) -> Result<()> {
     Ok(())
 }
 
-fn deployment(version: &str) -> String {
+fn deployment(namespace: &str, version: &str) -> String {
     let container = format!(
         "image: 'example.test/podinfo:{version}', \
          envFrom: [{{configMapRef: {{name: settings}}}}, {{secretRef: {{name: keys}}}}]"
     );
-    podinfo::deployment(&format!("namespace: {NAMESPACE}"), "", &container)
+    podinfo::deployment(&format!("namespace: {namespace}"), "", &container)
 }
 
 /// A canary that makes use of every kind of object, and GitOps objects whose Git server does not answer.
