@@ -209,11 +209,11 @@ impl Caches {
         };
         match kind::id(resource).as_str() {
             kind::CANARY => {
-                let seen = CanarySeen::project(object);
+                let seen = || CanarySeen::project(object);
                 self.canaries.put(key, metadata, seen);
             }
             "apps/v1/Deployment" => {
-                let seen = Packed::new(&WorkloadSeen::project(object, labels));
+                let seen = || Packed::new(&WorkloadSeen::project(object, labels));
                 self.deployments.put(key, metadata, seen);
             }
             "apps/v1/DaemonSet" => {
@@ -223,7 +223,7 @@ impl Caches {
             id @ "v1/Service" => {
                 // Targets of that kind are kept whole, beside the digests of all Services.
                 raw(id);
-                let seen = ServiceSeen::project(object);
+                let seen = || ServiceSeen::project(object);
                 self.services.put(key, metadata, seen);
             }
             "v1/ConfigMap" => {
@@ -309,6 +309,6 @@ fn put<T: Clone + PartialEq>(
     seen: impl FnOnce() -> T,
 ) {
     if let Some(store) = store {
-        store.put(key, metadata, seen());
+        store.put(key, metadata, seen);
     }
 }

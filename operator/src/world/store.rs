@@ -84,25 +84,39 @@ impl<T: Clone + PartialEq> Store<T> {
         Some(read(&entry.value))
     }
 
-    /// Takes in an object; true if that changed what is known.
-    pub fn put(&self, key: &Key, metadata: &ObjectMeta, value: T) -> bool {
+    /// Takes in an object; true if that changed what is known. What its write's answer told is not looked at again when
+    /// its watch tells it.
+    pub fn put(&self, key: &Key, metadata: &ObjectMeta, seen: impl FnOnce() -> T) -> bool {
+        if self.is_told(key, metadata) {
+            return false;
+        }
         let new = Entry {
             version: version(metadata),
             is_listed: true,
-            value,
+            value: seen(),
         };
         let mut inner = self.lock();
         let Some(entry) = inner.objects.get_mut(&key.namespace, &key.name) else {
             inner.objects.insert(&key.namespace, &key.name, new);
             return true;
         };
-        entry.is_listed = true;
         if is_older(new.version, entry.version) {
             return false;
         }
         let is_changed = entry.value != new.value;
         *entry = new;
         is_changed
+    }
+
+    /// Whether this version, or a later one, is known; it is on the list then.
+    fn is_told(&self, key: &Key, metadata: &ObjectMeta) -> bool {
+        let version = version(metadata);
+        let mut inner = self.lock();
+        let Some(entry) = inner.objects.get_mut(&key.namespace, &key.name) else {
+            return false;
+        };
+        entry.is_listed = true;
+        is_older(version, entry.version) || version.is_some() && version == entry.version
     }
 
     /// Takes an object out; true if it was known.
@@ -219,14 +233,16 @@ mod tests {
         store.start_list();
         assert!(store.finish_list().is_empty());
         assert_eq!(store.get(&key), Known::Absent);
-        assert!(store.put(&key, &meta("10"), 'b'));
-        assert!(!store.put(&key, &meta("9"), 'a'), "a late event");
-        assert!(!store.put(&key, &meta("11"), 'b'), "no difference to us");
+        assert!(store.put(&key, &meta("10"), || 'b'));
+        assert!(!store.put(&key, &meta("9"), || 'a'), "a late event");
+        assert!(!store.put(&key, &meta("11"), || 'b'), "no difference to us");
+        let told = store.put(&key, &meta("11"), || unreachable!("told before"));
+        assert!(!told);
         assert!(!store.remove(&key, &meta("9")), "a late deletion");
         assert_eq!(store.get(&key), Known::Present('b'));
         store.start_list();
-        store.put(&Key::new("test", "other"), &meta("12"), 'x');
+        store.put(&Key::new("test", "other"), &meta("12"), || 'x');
         assert_eq!(store.finish_list(), std::slice::from_ref(&key));
-        assert!(store.put(&key, &meta("odd"), 'c') && store.remove(&key, &meta("13")));
+        assert!(store.put(&key, &meta("odd"), || 'c') && store.remove(&key, &meta("13")));
     }
 }

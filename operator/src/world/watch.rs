@@ -17,8 +17,8 @@ use super::store::Store;
 use super::{Caches, Source};
 use crate::error::chain;
 
-/// Objects of one page of a list.
-const PAGE_SIZE: u32 = 500;
+/// Objects of one page of a list: decoded, a page takes twenty times what is kept of it.
+const PAGE_SIZE: u32 = 100;
 
 /// How much of the objects is sent to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ where
     fn put(&self, object: &DynamicObject) {
         let metadata: &ObjectMeta = &object.metadata;
         let key = Key::of(metadata);
-        if self.store.put(&key, metadata, (self.project)(object)) {
+        if self.store.put(&key, metadata, || (self.project)(object)) {
             self.touch(&key);
         }
     }
