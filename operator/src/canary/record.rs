@@ -36,9 +36,11 @@ pub(super) async fn record(
     if to_json(Some(&status)) != old || !gone.is_empty() {
         status.inventory = inventory::told(ctx, subject, gone);
     }
-    let Some(change) = difference(&old, &to_json(Some(&status))) else {
+    let new = to_json(Some(&status));
+    let Some(change) = difference(&old, &new) else {
         return Ok(());
     };
+    let change = with_counts(change, &new);
     match write_status(ctx, &subject.key, &subject.version, old, &change).await {
         // The finalizer of this round was the last thing that kept it.
         Err(WriteError::Missing { .. }) if subject.canary.metadata.deletion_timestamp.is_some() => {
@@ -171,6 +173,17 @@ pub(super) fn to_json(status: Option<&CanaryStatus>) -> Value {
     json.unwrap_or_else(|| json!({}))
 }
 
+/// The change with Flagger's counts, which are in each of its statuses. Whoever began this one with something else,
+/// such as a condition, left them out, and as they read as 0 they are no difference.
+fn with_counts(mut change: Value, new: &Value) -> Value {
+    for count in ["canaryWeight", "failedChecks", "iterations"] {
+        if let (Value::Object(change), Some(value)) = (&mut change, new.get(count)) {
+            change.insert(count.to_owned(), value.clone());
+        }
+    }
+    change
+}
+
 /// The merge patch from `old` to `new`; none if they are equal.
 pub(super) fn difference(old: &Value, new: &Value) -> Option<Value> {
     if old == new {
@@ -198,6 +211,23 @@ pub(super) fn difference(old: &Value, new: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_that_something_else_began_gets_the_counts() {
+        let stored: CanaryStatus =
+            serde_json::from_value(json!({"conditions": []})).unwrap_or_default();
+        let new = CanaryStatus {
+            failed_checks: 1,
+            ..stored.clone()
+        };
+        let new = to_json(Some(&new));
+        let change = difference(&to_json(Some(&stored)), &new).unwrap_or_default();
+        assert_eq!(change, json!({"failedChecks": 1}));
+        assert_eq!(
+            with_counts(change, &new),
+            json!({"canaryWeight": 0, "failedChecks": 1, "iterations": 0})
+        );
+    }
 
     #[test]
     fn a_difference_is_a_merge_patch() {
