@@ -109,11 +109,11 @@ def known(column, entries):
     if column == "queries" or column == "events" and entries and "metadata" not in entries[0]:
         # Checks of one tick are asked beside each other; Events of one kind differ by their message alone.
         return sorted(unique(entries), key=text)
-    entries = [e for n, e in enumerate(entries) if not is_passed(entries[n + 1:n + 2], e)]
-    return without_repeats(entries) if column in ("webhooks", "events") else without_repeats(entries, 1)
+    entries = without_repeats(entries, 6 if column in ("webhooks", "events") else 1)
+    return [e for n, e in enumerate(entries) if not (0 < n < len(entries) - 1 and is_passed(*entries[n - 1:n + 2]))]
 
 
-def without_repeats(entries, longest=6):
+def without_repeats(entries, longest):
     """Without rounds that say the same again: how often something is asked while it is waited for depends on the clock."""
     out = []
     for entry in entries:
@@ -125,14 +125,12 @@ def without_repeats(entries, longest=6):
     return out
 
 
-def is_passed(after, entry):
+def is_passed(before, entry, after):
     """What a rollback tells once more or less on its way: Flagger waits for one more tick, Sluice takes users away first."""
-    if not after:
-        return False
-    if "failedChecks" in entry and after[0].get("phase") == "Failed":
-        return entry["phase"] == "Progressing" and not entry.get("canaryWeight") and not entry["iterations"]
+    if "conditions" in entry and after.get("phase") == "Failed":
+        return before.get("phase") == entry.get("phase") == "Progressing" and not entry.get("canaryWeight")
     if "body" in entry and entry["path"].endswith("/hook/rollback"):
-        return after[0]["body"].get("phase") == "Failed" and after[0]["path"].endswith("/post-rollout")
+        return after["body"].get("phase") == "Failed" and after["path"].endswith("/post-rollout")
     return False
 
 
@@ -148,6 +146,9 @@ def known_object(state):
     if state["kind"] == "Secret" and "address" in state["data"]:
         # The driver's own, with a port in it.
         state["data"].pop("address")
+    if state["kind"] == "Service" and "ports" in state["spec"]:
+        # Flagger writes discovered ports in an order of chance.
+        state["spec"]["ports"].sort(key=lambda port: port["port"])
     if state["kind"] == "HTTPProxy":
         # Contour takes a missing weight for 0.
         for service in (s for route in state["spec"]["routes"] for s in route.get("services", [])):
@@ -163,6 +164,8 @@ def known_status(status):
     # Fields that the definition has beside Flagger's.
     for ours in ("analysis", "observedGeneration", "inventory"):
         status.pop(ours, None)
+    if "conditions" not in status:
+        return None
     phase = status.get("phase")
     if phase == "Failed":
         # While Failed, Flagger's status follows a target that changes.
@@ -180,9 +183,9 @@ def known_status(status):
     return status
 
 
-# Said again at each tick, or about a moment that only one of the two saw.
+# Said again at each tick, or about a moment that only one of the two saw: an object that is not there yet, or no longer.
 PASSING = re.compile(r"not signaling a rollback$|not ready: waiting for rollout to finish|^all the metrics providers are available!$|^skipping canary run as object is suspended$"
-                     r"|using the kubernetes provider$|^Setting canaryAnalysis.iterations|^Starting canary analysis|^Pre-rollout check")
+                     r"|not found(\"|$| in namespace)| does not exist$|was changed by|^Confirm-traffic-increase check|using the kubernetes provider$|^Setting canaryAnalysis.iterations|^Starting canary analysis|^Pre-rollout check")
 
 
 def known_event(event):
@@ -195,6 +198,7 @@ def known_event(event):
     event.pop("phase")
     event.pop("checksum")
     told["eventMessage"] = re.sub(r"(check \S+ failed|hook \S+ failed) .*", r"\1", told["eventMessage"])
+    told["eventMessage"] = re.sub(r"(no values found) for .*", r"\1", told["eventMessage"])
     return None if PASSING.search(told["eventMessage"]) else event
 
 

@@ -55,7 +55,7 @@ class Listener(http.server.ThreadingHTTPServer):
 
     def prometheus(self, namespace, query):
         # Of time there are meshes that count in milliseconds.
-        quick = "250" if re.search(r"milliseconds|_ms_|_rq_time|\* 1000$|^1000 \*", query) else "0.25"
+        quick = "250" if re.search(r"milliseconds|_ms_|_rq_time|apisix_http_latency|\* 1000$|^1000 \*", query) else "0.25"
         kinds = [("vector(1)", "online", "1"), ("latency{", "own", "1"), ("requests[", "inline", "100"), ("histogram_quantile", "latency", quick), ("seconds_sum", "latency", quick)]
         name, value = next(((name, value) for part, name, value in kinds if part in query), ("success", "100"))
         value = self.values[namespace].get(name, value)

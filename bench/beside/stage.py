@@ -125,8 +125,11 @@ def deployment(version, replicas=2, **spec):
 
 
 def daemon_set(version):
+    template = pod_template(version)
+    # The only node is one that nobody reports on.
+    template["spec"]["tolerations"] = [{"operator": "Exists"}]
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata(labels=LABELS, annotations=NOTES),
-            "spec": {"selector": {"matchLabels": {"app": "podinfo"}}, "template": pod_template(version)}}
+            "spec": {"selector": {"matchLabels": {"app": "podinfo"}}, "template": template}}
 
 
 def autoscaler(**spec):
