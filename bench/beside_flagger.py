@@ -1,12 +1,12 @@
 """Flagger and Sluice through the same scenarios, each on a control plane of its own; tells where they differ.
 
 usage: beside_flagger.py --flagger PROGRAM --flagger-crds FILE [--sluice PROGRAM] [--out FOLDER] [--only PATTERN] [--at-once N] [--again]
-Prints a table, a row a scenario; FOLDER/<scenario>.diff has the differences in full.
+Prints a table, a row a scenario: "same", "listed" in docs/differences.md, or the lines of the difference; FOLDER/<scenario>.diff has the differences in full.
 """
 import argparse, concurrent.futures, glob, json, os, re, shutil, sys, threading, time, urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, HERE + "/beside"]
-from compare import COLUMNS, record, told_apart
+from compare import COLUMNS, is_listed, record, told_apart
 from listen import Listener
 from plane import Plane
 from record import Recorder
@@ -52,8 +52,14 @@ def tell(out, plays):
         faults = [f"{who}: {both[who]['fault']}" for who in both if both[who]["fault"]]
         lines = [line for c in COLUMNS if apart[c] for line in [f"\n===== {c}", *apart[c]]]
         open(f"{out}/{slug(name)}.diff", "w").write("\n".join([f"# {name}", *faults, *lines]) + "\n")
-        rows.append(f"| {name}{' ⚠' if faults else ''} | " + " | ".join(str(sum(l.startswith(("+", "-")) for l in apart[c]) or "same") for c in COLUMNS) + " |")
+        rows.append(f"| {name}{' ⚠' if faults else ''} | " + " | ".join(cell(name, c, apart[c]) for c in COLUMNS) + " |")
     print("\n".join(rows))
+
+
+def cell(name, column, lines):
+    if not lines:
+        return "same"
+    return "listed" if is_listed(name, column) else str(sum(line.startswith(("+", "-")) for line in lines))
 
 
 def slug(name):
@@ -69,7 +75,7 @@ def perform(operator, how, plays, a):
         define(plane, definitions)
         plane.admin.call("POST", "/api/v1/nodes", {"metadata": {"name": "one"}})
         listener, recorder = Listener(), Recorder(plane)
-        time.sleep(3)
+        recorder.wait()
         own = port + 100
         process = plane.run("operator", program + FLAGS + [f"-kubeconfig={plane.base}/operator.kubeconfig", f"-metrics-server={listener.url}", f"-port={own}",
                                                            f"-event-webhook={listener.url}/events", f"-slack-url={listener.url}/chat/slack"])

@@ -27,8 +27,14 @@ class Recorder:
         self.states, self.live = collections.defaultdict(list), {}
         # namespace: statuses of its canaries, and events, in order.
         self.statuses, self.events = collections.defaultdict(list), collections.defaultdict(list)
+        self.open = threading.Semaphore(0)
         for group, plural in KINDS:
             threading.Thread(target=self.follow, args=(group, plural), daemon=True).start()
+
+    def wait(self):
+        """Until every watch is open: what came before would be missed."""
+        for _ in KINDS:
+            self.open.acquire(timeout=60)
 
     def follow(self, group, plural):
         version = ""
@@ -42,6 +48,7 @@ class Recorder:
                     answer.read()
                     time.sleep(1)
                     continue
+                self.open.release()
                 for line in answer:
                     seen = json.loads(line)
                     if seen["type"] == "ERROR":
