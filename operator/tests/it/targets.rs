@@ -159,6 +159,7 @@ async fn a_service_is_released() {
     cluster.until("podinfo", "at 30 %", at(30)).await;
     assert_eq!(selected(&cluster, "podinfo-canary").await, "two");
     assert_eq!(selected(&cluster, "podinfo-primary").await, "one");
+    cluster.set_gateway(false);
     cluster.load(&service("three")).await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert_eq!(
@@ -166,6 +167,7 @@ async fn a_service_is_released() {
         0,
         "50 ms after the change"
     );
+    cluster.set_gateway(true);
     cluster.until_phase(CanaryPhase::Succeeded).await;
     assert_eq!(selected(&cluster, "podinfo-primary").await, "three");
     let before = cluster.requests().len();

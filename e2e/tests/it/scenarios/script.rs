@@ -114,14 +114,13 @@ pub(super) fn event(text: &str) -> Option<String> {
     let is_of_pods = |of: &str| text.starts_with(&format!("{of} not ready: "));
     let is_passing =
         is_of_pods("canary deployment podinfo.test") || is_of_pods("podinfo-primary.test");
-    let timeless = match text.split_once(" no verdict for ") {
-        Some((before, rest)) => {
-            let (_, why) = rest.split_once(':').unwrap_or(("", rest));
-            format!("{before} no verdict:{why}")
-        }
-        None => text.to_owned(),
-    };
-    (!is_passing).then_some(timeless)
+    let timed = [" no verdict for ", " stayed closed for "];
+    let found = timed.iter().find_map(|what| {
+        let (before, rest) = text.split_once(what)?;
+        let (_, why) = rest.split_once(':').unwrap_or(("", rest));
+        Some(format!("{before}{what}:{why}"))
+    });
+    (!is_passing).then(|| found.unwrap_or_else(|| text.to_owned()))
 }
 
 /// What a wait is for, without numbers and times; None for what no status tells.

@@ -16,11 +16,12 @@ pub(super) struct Shape {
     pub(super) refusals: u32,
 }
 
-/// How traffic moves. Blue/Green mirrors: without a request there is no verdict.
+/// How traffic moves. Blue/Green mirrors: without a request there is no verdict. Weights are such that requests come
+/// every second: of fewer, `rate` guesses those of each bucket of a histogram apart from the others.
 const STRATEGIES: [&str; 7] = [
     "stepWeight: 20\nmaxWeight: 60",
     "stepWeight: 50",
-    "stepWeights: [1, 10, 50]\nstepWeightPromotion: 40",
+    "stepWeights: [20, 30, 60]\nstepWeightPromotion: 40",
     "stepWeight: 30\nmaxWeight: 60\nmirror: true",
     "stepWeight: 30\nmaxWeight: 60\nsessionAffinity: {cookieName: canary}",
     "iterations: 4\nmirror: true",
