@@ -84,9 +84,10 @@ fn merged(before: Value, change: &Value) -> Value {
     let Value::Object(change) = change else {
         return change.clone();
     };
-    let mut after = match before {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
+    let mut after = if let Value::Object(fields) = before {
+        fields
+    } else {
+        Map::new()
     };
     for (name, value) in change {
         let old = after.remove(name).unwrap_or_default();
