@@ -51,6 +51,8 @@ pub(crate) struct GatewayApi {
     has_v1_fields: bool,
     /// Gateway for Canaries that name none: name and namespace.
     gateway_default: Option<(&'static str, &'static str)>,
+    /// Listeners of one Gateway are told apart; where they are not, hosts alone keep ports apart.
+    has_listeners: bool,
 }
 
 impl GatewayApi {
@@ -59,6 +61,7 @@ impl GatewayApi {
         kind: ROUTE_V1,
         has_v1_fields: true,
         gateway_default: None,
+        has_listeners: true,
     };
 
     /// Provider `gatewayapi:v1beta1`: as `V1`, less what that version did not have when it came.
@@ -66,13 +69,15 @@ impl GatewayApi {
         kind: ROUTE_V1BETA1,
         has_v1_fields: false,
         gateway_default: None,
+        has_listeners: true,
     };
 
-    /// Provider `sluice`: the same objects, for our own gateway.
+    /// Provider `sluice`: the same objects, for our own gateway, which has one address for all of its listeners.
     pub(crate) const SLUICE: Self = Self {
         kind: ROUTE_V1,
         has_v1_fields: true,
         gateway_default: Some(("sluice", "sluice-system")),
+        has_listeners: false,
     };
 
     fn kind(&self, route: &Route) -> &Kind {

@@ -98,17 +98,11 @@ impl<A: Adapter> Adapter for EachPort<A> {
     }
 
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        self.refuse_taken(route, live, "spec.service.name", &route.apex)?;
         let mut manifests = self.0.render(route, live)?;
         for (place, port) in route.service.ports.iter().enumerate() {
             let one = of(route, port);
-            let object = self.0.objects(&one);
-            if let Some(other) = object.iter().find_map(|it| canary_of(live.at(it)?, route)) {
-                return Err(RenderError::unsupported(
-                    format!("{FIELD}[{place}].name"),
-                    port.name.as_str(),
-                    format!("a route of this name is Canary {other:?}'s; choose another"),
-                ));
-            }
+            self.refuse_taken(&one, live, &format!("{FIELD}[{place}].name"), &port.name)?;
             let rendered = self.0.render(&one, live);
             manifests.extend(rendered.map_err(|error| told(port, error))?);
         }
@@ -140,6 +134,30 @@ impl<A: Adapter> Adapter for EachPort<A> {
             }
         }
         Ok(false)
+    }
+}
+
+impl<A: Adapter> EachPort<A> {
+    /// Refuses a name whose route is another Canary's: both would write it for ever.
+    fn refuse_taken(
+        &self,
+        route: &Route,
+        live: &Live,
+        field: &str,
+        name: &str,
+    ) -> Result<(), RenderError> {
+        let objects = self.0.objects(route);
+        match objects.iter().find_map(|it| canary_of(live.at(it)?, route)) {
+            Some(other) => Err(RenderError::unsupported(
+                field,
+                name,
+                format!(
+                    "a route named {:?} is Canary {other:?}'s; choose another",
+                    route.name
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 }
 

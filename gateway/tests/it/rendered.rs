@@ -11,7 +11,7 @@ use crate::support::{Backend, GRPC_STATUS, Running, read, route, service};
 
 const REQUESTS: usize = 100;
 
-/// The route of a Canary with testers at this weight, and a class and gateway for it.
+/// The routes of a Canary with testers at this weight, and a class and gateway for it.
 fn objects(service: &Value, weight: i64) -> Vec<Value> {
     let canary = json!({
         "metadata": {"name": "podinfo", "namespace": "test"},
@@ -35,19 +35,32 @@ fn objects(service: &Value, weight: i64) -> Vec<Value> {
 }
 
 /// How many of the requests with this header the canary answered.
-async fn of_canary(gateway: &Running, (name, value): (&str, &str), is_grpc: bool) -> usize {
+async fn of_canary(gateway: &Running, header: (&str, &str), is_grpc: bool) -> usize {
+    of_canary_at(gateway, "127.0.0.1", header, is_grpc).await
+}
+
+/// The same of this host, which for gRPC has to be one that resolves to the gateway.
+async fn of_canary_at(
+    gateway: &Running,
+    host: &str,
+    (name, value): (&str, &str),
+    is_grpc: bool,
+) -> usize {
+    let port = gateway.address.port();
+    let authority = if is_grpc { host } else { "127.0.0.1" };
+    let uri = format!("http://{authority}:{port}/echo.Echo/Say");
     let client = Client::builder(TokioExecutor::new())
         .http2_only(is_grpc)
         .build_http::<Full<Bytes>>();
     let mut found = 0;
     for _ in 0..REQUESTS {
-        let uri = format!("http://{}/echo.Echo/Say", gateway.address);
-        let mut request = http::Request::post(uri).header(name, value);
-        if is_grpc {
-            request = request
-                .header("content-type", "application/grpc")
-                .header("te", "trailers");
-        }
+        let request = http::Request::post(&uri).header(name, value);
+        let request = if is_grpc {
+            let request = request.header("content-type", "application/grpc");
+            request.header("te", "trailers")
+        } else {
+            request.header("host", host)
+        };
         let request = request.body(Full::from("hi")).unwrap();
         let answer = read(client.request(request).await.unwrap()).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -87,5 +100,52 @@ async fn testers_always_reach_the_canary_and_users_by_weight() {
             let found = of_canary(&gateway, ("x-tester", "no"), is_grpc).await;
             assert!(found.abs_diff(users) <= 1, "{found} of users {at}");
         }
+    }
+}
+
+#[tokio::test]
+async fn each_port_is_split_and_keeps_to_its_own_pods() {
+    let ports =
+        json!([{"name": "grpc", "port": 90, "hosts": ["localhost"], "routeKind": "GRPCRoute"}]);
+    let spec = json!({"port": 80, "hosts": ["app.example"], "gatewayRefs": [{"name": "gw"}], "ports": ports});
+    let backends = [
+        Backend::start("primary").await,
+        Backend::start("canary").await,
+        Backend::start("primary").await,
+        Backend::start("canary").await,
+    ];
+    let [primary, canary, grpc_primary, grpc_canary] = &backends;
+    let both = |name: &str, http: &Backend, grpc: &Backend| {
+        let mut objects = service(name, &[(http.address, true)]);
+        let ports = objects[0]["spec"]["ports"].as_array_mut().unwrap();
+        ports.push(json!({"name": "grpc", "port": 90}));
+        let mut slice = objects[1].clone();
+        slice["metadata"]["name"] = json!(format!("{name}-grpc"));
+        slice["ports"] = json!([{"name": "grpc", "port": grpc.address.port()}]);
+        objects.push(slice);
+        objects
+    };
+    let gateway = Running::start(&[
+        objects(&spec, 20),
+        both("podinfo-primary", primary, grpc_primary),
+        both("podinfo-canary", canary, grpc_canary),
+    ])
+    .await;
+    let nobody = ("x-tester", "no");
+    for (host, is_grpc) in [("app.example", false), ("localhost", true)] {
+        let found = of_canary_at(&gateway, host, nobody, is_grpc).await;
+        assert!(found.abs_diff(20) <= 1, "{found} of users of {host}");
+        let testers = of_canary_at(&gateway, host, ("x-tester", "yes"), is_grpc).await;
+        assert_eq!(testers, REQUESTS, "{host}");
+    }
+    for backend in &backends {
+        let seen = backend.seen.lock().unwrap();
+        let is_grpc = |one: &String| one.contains("application/grpc");
+        let grpcs = seen.iter().filter(|one| is_grpc(one)).count();
+        assert!(
+            [0, seen.len()].contains(&grpcs),
+            "{grpcs} of {}",
+            seen.len()
+        );
     }
 }

@@ -25,6 +25,8 @@ mod others;
 #[cfg(test)]
 mod outbound;
 #[cfg(test)]
+mod ports;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod series;
