@@ -29,6 +29,8 @@ mod plane;
 mod podinfo;
 /// Marks pods ready where no kubelet runs.
 mod pods;
+/// Users of two ports, and real requests.
+mod ports;
 /// Programs that a test starts and ends.
 mod program;
 /// What `deploy/` grants is enough, and valid.

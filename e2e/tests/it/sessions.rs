@@ -27,7 +27,7 @@ const VISITS: usize = 5;
 
 /// The gates of the release. There are no metrics.
 #[derive(Default)]
-struct Gates {
+pub(crate) struct Gates {
     /// Steps that may still be taken.
     steps: AtomicUsize,
     is_rollback: AtomicBool,
@@ -169,7 +169,10 @@ async fn users_of_a_canary_stay_until_it_is_rolled_back() -> Result<()> {
     Ok(())
 }
 
-async fn start_gateway(sandbox: &Sandbox, stop: CancellationToken) -> Result<SocketAddr> {
+pub(crate) async fn start_gateway(
+    sandbox: &Sandbox,
+    stop: CancellationToken,
+) -> Result<SocketAddr> {
     let settings = gateway::Settings {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         metrics: None,
@@ -182,7 +185,11 @@ async fn start_gateway(sandbox: &Sandbox, stop: CancellationToken) -> Result<Soc
     Ok(address)
 }
 
-fn start_operator(sandbox: &Sandbox, gates: Arc<Gates>, stop: CancellationToken) -> Result<()> {
+pub(crate) fn start_operator(
+    sandbox: &Sandbox,
+    gates: Arc<Gates>,
+    stop: CancellationToken,
+) -> Result<()> {
     let flags = [
         "operator",
         "-interval-min=1s",
@@ -202,14 +209,20 @@ fn start_operator(sandbox: &Sandbox, gates: Arc<Gates>, stop: CancellationToken)
 }
 
 async fn load(sandbox: &Sandbox) -> Result<()> {
+    load_definitions(sandbox).await?;
+    sandbox.load(CLUSTER).await?;
+    sandbox.load(&deployment("1.0.0")).await?;
+    Ok(())
+}
+
+/// Our kinds, and those of the Gateway API.
+pub(crate) async fn load_definitions(sandbox: &Sandbox) -> Result<()> {
     for definition in api::crd::all() {
         sandbox.load(&definition.to_string()).await?;
     }
     sandbox
         .load(include_str!("../../../cli/src/demo/gateway-api.yaml"))
         .await?;
-    sandbox.load(CLUSTER).await?;
-    sandbox.load(&deployment("1.0.0")).await?;
     Ok(())
 }
 
