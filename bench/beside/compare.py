@@ -146,6 +146,13 @@ def known_object(state):
     if state["kind"] == "Secret" and "address" in state["data"]:
         # The driver's own, with a port in it.
         state["data"].pop("address")
+    if state["apiVersion"].startswith("serving.knative.dev"):
+        # Flagger writes what it knows of the user's object back, with fields that the user left out.
+        if not state["spec"]["template"].get("metadata", True):
+            state["spec"]["template"].pop("metadata")
+        for container in state["spec"]["template"]["spec"]["containers"]:
+            if not container.get("resources", True):
+                container.pop("resources")
     if state["kind"] == "Service" and "ports" in state["spec"]:
         # Flagger writes discovered ports in an order of chance.
         state["spec"]["ports"].sort(key=lambda port: port["port"])
@@ -189,7 +196,7 @@ def known_status(status):
 
 # Said again at each tick, or about a moment that only one of the two saw: an object that is not there yet, or no longer.
 PASSING = re.compile(r"not signaling a rollback$|not ready: waiting for rollout to finish|^all the metrics providers are available!$|^skipping canary run as object is suspended$"
-                     r"|not found(\"|$| in namespace)| does not exist$|was changed by|^Confirm-traffic-increase check|using the kubernetes provider$|^Setting canaryAnalysis.iterations|^Starting canary analysis|^Pre-rollout check")
+                     r"|not found(\"|$| in namespace)| does not exist$|has no revision yet|was changed by|^Confirm-traffic-increase check|using the kubernetes provider$|^Setting canaryAnalysis.iterations|^Starting canary analysis|^Pre-rollout check")
 
 
 def known_event(event):
@@ -255,6 +262,7 @@ LISTED = [
     (r"^nginx A/B", "objects", "stays beside the chosen header"),
     (r"^contour.* A/B", "objects", "the prefix is repeated with each header"),
     (r"^istio taken over", "objects", "labels and annotations that others put on a routing object"),
+    (r"^knative", "objects", "the annotation and the first split are one write"),
     (r"core service", "objects", "the primary copy of a core Service loses"),
     (r"stepWeights", "alerts", "alerts of `stepWeights` without `maxWeight`"),
     (r"deadline", "alerts", "a rollback at the progress deadline sends no alert"),

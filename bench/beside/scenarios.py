@@ -1,4 +1,5 @@
 """The plays: what a user does, in order, each on a provider."""
+import knative
 from stage import alert_provider, autoscaler, config, daemon_set, deployment, ingress, metadata, template
 
 HOOKS = ["confirm-rollout", "pre-rollout", "confirm-traffic-increase", "rollout", "confirm-promotion", "post-rollout", "rollback"]
@@ -62,6 +63,8 @@ def life(w, provider, analysis):
     w.release("3.0.0")
     w.through("Progressing", "Failed")
     w.measure(success="100")
+    # Pods on their way out would still be counted as the next release's.
+    w.settle()
     w.configure("green")
     w.through("Progressing", "Succeeded")
     w.edit({"service": {"apex": {"annotations": {"note": "edited"}}, "targetPort": 9999}})
@@ -206,6 +209,22 @@ def core_service(w, provider, analysis):
     w.through("Progressing", "Failed")
 
 
+def revisions(w, provider, analysis):
+    """Of a Knative Service, whose Services are its own."""
+    knative.start(w)
+    one = canary(w, provider, analysis)
+    one["spec"]["targetRef"] = {"apiVersion": knative.GROUP, "kind": "Service", "name": "podinfo"}
+    one["spec"].pop("service")
+    template = {"spec": {"containers": [{"name": "podinfo", "image": "example.test/podinfo:1.0.0", "ports": [{"containerPort": 9898}]}]}}
+    begin(w, provider, one, target={"apiVersion": knative.GROUP, "kind": "Service", "metadata": metadata(labels={"team": "a"}), "spec": {"template": template}})
+    w.release("2.0.0", "Service")
+    w.through("Progressing", "Succeeded")
+    w.measure(own="501")
+    w.release("3.0.0", "Service")
+    w.through("Progressing", "Failed")
+    w.delete_canary()
+
+
 def taken_over(w, provider, analysis):
     """The user's own Service and route were there first, and come back."""
     mine = {"apiVersion": "v1", "kind": "Service", "metadata": metadata(labels={"mine": "yes"}, annotations={"mine": "yes", LAST: '{"spec":{"selector":{"app":"podinfo","mine":"yes"}}}'}),
@@ -267,6 +286,7 @@ def all_scenarios():
     core = "gatewayapi:v1"
     for name, play in {"gates": gates, "rollback hook": called_back, "restart": restart, "skip and suspend": skip, "deadline": deadline, "outage": outage, "chats": chats, "daemon set": daemons, "core service": core_service, "taken over": taken_over}.items():
         plays[f"{core} {name}"] = (play, core, WEIGHTED)
+    plays["knative weighted"] = (revisions, "knative", WEIGHTED)
     plays["istio taken over"] = (taken_over, "istio", WEIGHTED)
     plays["kubernetes daemon set"] = (daemons, "kubernetes", BLUE_GREEN)
     plays["istio stepWeights"] = (steps, "istio", {"stepWeights": [5, 30, 70], "stepWeightPromotion": 50})
