@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::logs::{self, Form};
 
-/// The flags, as a command line of their own.
+/// Runs the load tester that canaries' webhooks call.
 #[derive(Parser)]
 #[command(name = "loadtester", args_override_self = true)]
 struct Typed {

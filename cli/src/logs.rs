@@ -28,15 +28,16 @@ pub(crate) fn start(level: &str, form: Form) {
     };
 }
 
-/// Tells why the process ends, with every cause: in the log, or as plain text before there is one.
+/// Tells why the process ends, with every cause once: in the log, or as plain text before there is one.
 #[expect(
     clippy::print_stderr,
     reason = "the last words of a process that has not started logging"
 )]
 pub(crate) fn fatal(error: &anyhow::Error) {
+    let told = ::operator::error::chain(error.as_ref());
     if tracing::dispatcher::has_been_set() {
-        tracing::error!("{error:#}");
+        tracing::error!("{told}");
     } else {
-        eprintln!("sluice: {error:#}");
+        eprintln!("sluice: {told}");
     }
 }
