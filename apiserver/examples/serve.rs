@@ -1,4 +1,4 @@
-//! Serves an empty cluster on a loopback port and writes a kubeconfig for it: for kubectl by hand, and for measurements.
+//! Serves an empty cluster on a loopback port and writes a kubeconfig: for kubectl by hand, and for measurements.
 //!
 //! usage: serve KUBECONFIG [CERTIFICATE.pem KEY.pem]. With a certificate it speaks TLS, and so HTTP/2; nobody checks it.
 

@@ -1,4 +1,5 @@
-//! Canaries and live objects that nobody would write: golden files, each changed at random and crossed with one another.
+//! Canaries and live objects that nobody would write: golden files, changed at random and crossed with one another.
+//!
 //! Nothing panics, and whatever is rendered reads back as it was meant and is at rest, so that no write follows.
 
 use std::{fs, path::Path};
