@@ -77,13 +77,13 @@ async fn users_of_both_ports_lose_nothing() -> Result<()> {
     })
     .await?;
     wait_for_phase(&client, NAMESPACE, "podinfo", &["Succeeded"], LIMIT).await?;
-    // The second port goes: its users are told so, those of the first notice nothing.
     is_over.store(true, Ordering::Relaxed);
     for users in users {
         let heard = users.await?;
         ensure!(heard.failed.is_empty(), "{heard:?}");
         ensure!(heard.by_version.len() == 2, "{heard:?}");
     }
+    // The second port goes, and its route with it.
     sandbox.load(&CLUSTER.replace(PORTS, "[]")).await?;
     let of = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
     let of = kube::api::ApiResource::from_gvk(&of);
