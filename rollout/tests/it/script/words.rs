@@ -25,27 +25,7 @@ impl Cluster {
                 self.world.target_fault = Some(why.into());
             }
             ("target", "ok") => self.world.target_fault = None,
-            ("routes", "broken") => {
-                self.untaken = None;
-                self.world.traffic = TrafficSeen::Unreadable("not accepted".into());
-                self.world.drift.insert(Part::Routes);
-            }
-            ("routes", "slow") => self.untaken = self.world.traffic.split().or(self.untaken),
-            ("routes", "taken") => {
-                if let Some(split) = self.untaken.take() {
-                    self.world.traffic = TrafficSeen::Split(split);
-                } else if self.world.traffic == TrafficSeen::Unread {
-                    self.word("routes=broken");
-                }
-            }
-            ("routes", "unread") => {
-                self.untaken = self.world.traffic.split().or(self.untaken);
-                self.world.traffic = TrafficSeen::Unread;
-            }
-            ("routes", weight) => {
-                let weight = Weight::try_from(weight.parse::<i64>().unwrap()).unwrap();
-                self.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
-            }
+            ("routes", what) => self.route_word(what),
             ("suspend", on) => self.canary.spec.suspend = on == "on",
             ("skip", on) => self.canary.spec.skip_analysis = on == "on",
             ("delete", _) => self.world.is_deleting = true,
@@ -80,6 +60,31 @@ impl Cluster {
             (metric, value) => {
                 let value = Measured::Value(value.parse().unwrap());
                 self.metrics.insert(metric.into(), value);
+            }
+        }
+    }
+
+    /// What others, the gateway and the caches do to the routes.
+    fn route_word(&mut self, what: &str) {
+        match what {
+            "broken" => {
+                self.untaken = None;
+                self.world.traffic = TrafficSeen::Unreadable("not accepted".into());
+                self.world.drift.insert(Part::Routes);
+            }
+            "slow" => self.untaken = self.world.traffic.split().or(self.untaken),
+            "unread" => {
+                self.untaken = self.world.traffic.split().or(self.untaken);
+                self.world.traffic = TrafficSeen::Unread;
+            }
+            "taken" => match self.untaken.take() {
+                Some(split) => self.world.traffic = TrafficSeen::Split(split),
+                None if self.world.traffic == TrafficSeen::Unread => self.route_word("broken"),
+                None => {}
+            },
+            weight => {
+                let weight = Weight::try_from(weight.parse::<i64>().unwrap()).unwrap();
+                self.world.traffic = TrafficSeen::Split(Split::to_canary(weight));
             }
         }
     }
