@@ -11,16 +11,19 @@ use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::act::WriteError;
+use crate::digest;
 use crate::world::key::Key;
 use crate::world::kind;
+use crate::world::packed::Packed;
 
 /// The statuses that were not stored as they were meant.
 #[derive(Default)]
 pub(super) struct Dropped(Mutex<HashMap<Key, Kept>>);
 
 struct Kept {
-    stored: Value,
-    meant: Value,
+    /// Digest of what was stored.
+    stored: u64,
+    meant: Packed<Value>,
 }
 
 /// Merges a change into the status of a Canary that is still as in `version`, and gives it back as it is then.
@@ -36,14 +39,14 @@ pub(super) async fn write_status(
         .writer
         .merge_status(&kind::canary(), key, &patch)
         .await?;
-    let stored = written.get("status").cloned().unwrap_or_default();
-    ctx.dropped.note(key, stored, merged(before, change));
+    let stored = written.get("status").unwrap_or(&Value::Null);
+    ctx.dropped.note(key, stored, &merged(before, change));
     ctx.dropped.restore(key, &mut written);
     Ok(written)
 }
 
 impl Dropped {
-    fn note(&self, key: &Key, stored: Value, meant: Value) {
+    fn note(&self, key: &Key, stored: &Value, meant: &Value) {
         let mut all = self.lock();
         if stored == meant {
             all.remove(key);
@@ -56,17 +59,23 @@ impl Dropped {
                  worse after a restart. Apply the definitions that came with this version."
             );
         }
-        all.insert(key.clone(), Kept { stored, meant });
+        let kept = Kept {
+            stored: digest::short(stored),
+            meant: Packed::new(meant),
+        };
+        all.insert(key.clone(), kept);
     }
 
     /// Puts back what was dropped from the status of a Canary as it is stored.
     pub(super) fn restore(&self, key: &Key, canary: &mut Value) {
         let all = self.lock();
-        let kept = all.get(key);
-        if let Some(kept) = kept.filter(|kept| canary.get("status") == Some(&kept.stored))
-            && let Some(canary) = canary.as_object_mut()
+        let Some(kept) = all.get(key) else {
+            return;
+        };
+        if let Some(status) = canary.get_mut("status")
+            && digest::short(status) == kept.stored
         {
-            canary.insert("status".to_owned(), kept.meant.clone());
+            *status = kept.meant.open();
         }
     }
 
@@ -129,10 +138,10 @@ mod tests {
             dropped.restore(&key, &mut canary);
             assert_eq!(canary["status"], expected);
         };
-        dropped.note(&key, json!({"a": 1}), json!({"a": 1, "b": 2}));
+        dropped.note(&key, &json!({"a": 1}), &json!({"a": 1, "b": 2}));
         check(json!({"a": 1}), json!({"a": 1, "b": 2}));
         check(json!({"a": 2}), json!({"a": 2}));
-        dropped.note(&key, json!({"a": 1}), json!({"a": 1}));
+        dropped.note(&key, &json!({"a": 1}), &json!({"a": 1}));
         check(json!({"a": 1}), json!({"a": 1}));
     }
 }
