@@ -203,7 +203,8 @@ fn route(given: &Value) -> Result<Route, String> {
     }))
     .map_err(|error| error.to_string())?;
     let split = Split {
-        canary: Weight::try_from(given["weight"].as_i64().unwrap_or(10)).unwrap(),
+        canary: Weight::try_from(given["weight"].as_i64().unwrap_or(10))
+            .map_err(|_| "no weight".to_owned())?,
         mirrored: given["mirrored"].as_bool().unwrap_or(false),
     };
     let mut route = Route::new(&canary, split).map_err(|error| error.to_string())?;

@@ -3,8 +3,6 @@
 //! In order, a pointer a row: no place stands empty, and a row's name is one piece of memory. A new row moves the
 //! pointers behind it, which is cheap beside the request that told of it.
 
-use std::cmp::Ordering;
-
 /// The rows, in order of namespace, then name.
 #[derive(Debug)]
 pub struct Table<T>(Vec<Box<Row<T>>>);
@@ -80,8 +78,8 @@ impl<T> Table<T> {
     }
 
     fn place(&self, namespace: &str, name: &str) -> Result<usize, usize> {
-        let order = |row: &Box<Row<T>>| -> Ordering { row.words().cmp(&(namespace, name)) };
-        self.0.binary_search_by(order)
+        self.0
+            .binary_search_by(|row| row.words().cmp(&(namespace, name)))
     }
 }
 
