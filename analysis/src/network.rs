@@ -32,6 +32,10 @@ const HOOK_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Time to connect, within the time of the whole.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Connections to one host that are kept for later: each has some 40 KB of buffers.
+const IDLE_MAX: usize = 8;
+const IDLE_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Redirects to the same host that are followed.
 const REDIRECTS_MAX: usize = 5;
 
@@ -174,6 +178,8 @@ fn client(egress: &Arc<Egress>) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("sluice/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_MAX)
+        .pool_idle_timeout(IDLE_TIME_MAX)
         .dns_resolver(Arc::new(resolver))
         .redirect(redirect::Policy::custom(follow))
 }

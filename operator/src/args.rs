@@ -39,7 +39,7 @@ pub struct Args {
     /// Shortest analysis interval; shorter ones are raised to it.
     #[arg(long, default_value = "10s")]
     pub interval_min: String,
-    /// Workers; here the number of canaries that are reconciled at once, times sixteen.
+    /// Workers; here the number of canaries that are reconciled at once, times sixty-four.
     #[arg(long, default_value_t = 2)]
     pub threadiness: u16,
     /// Watch this namespace only; empty: all.

@@ -16,8 +16,8 @@ use crate::error::chain;
 use crate::world::key::Key;
 use crate::world::kind;
 
-/// Events remembered, to be counted up.
-const REMEMBERED_MAX: usize = 2048;
+/// Events remembered, to be counted up: fewer than would double the table once more.
+const REMEMBERED_MAX: usize = 1536;
 /// Longest text, in bytes: API servers refuse more.
 const TEXT_BYTES_MAX: usize = 1024;
 /// Longest name of an object.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// The queue; shared by the watches (which wake) and the workers (which take).
+/// The queue; shared by the watches (which wake) and the one that takes.
 pub struct Queue<K> {
     inner: Mutex<Inner<K>>,
     changed: Notify,
@@ -23,13 +23,13 @@ struct Inner<K> {
     running: BTreeMap<K, Running>,
 }
 
-/// A key that is due, as a worker takes it.
+/// A key that is due, as it is taken.
 pub struct Taken<K> {
     /// The key; to be given back with [`Queue::finish`].
     pub key: K,
     /// Changes whenever the key is woken meanwhile.
     pub woken: watch::Receiver<u64>,
-    /// How long it was due before a worker was free.
+    /// How long it was due before it was taken.
     pub late: Duration,
 }
 
@@ -79,8 +79,6 @@ impl<K: Ord + Clone> Queue<K> {
                 match inner.order.first().cloned() {
                     Some((due, key)) if due <= now => {
                         let woken = inner.take(&key);
-                        // Another worker may wait for the rest.
-                        self.changed.notify_one();
                         let late = now.saturating_duration_since(due);
                         return Taken { key, woken, late };
                     }
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wake_ends_the_wait_of_a_worker() {
+    async fn a_wake_ends_the_wait_for_the_next() {
         let queue = std::sync::Arc::new(Queue::default());
         queue.finish(&"far", Some(Instant::now() + Duration::from_secs(3600)));
         let waiting = tokio::spawn({

@@ -1,4 +1,4 @@
-//! Wires everything: admin server, lease, watches, workers, shutdown.
+//! Wires everything: admin server, lease, watches, rounds, shutdown.
 //!
 //! /metrics and /healthz answer before this process leads; nothing is watched or written
 //! until it does. Losing the lease stops all writes at once and ends the run with an error.
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -236,13 +237,13 @@ async fn canaries(
         () = ended.cancelled() => return,
     }
     alert::start(&ctx, &ended);
-    let workers = TaskTracker::new();
-    for _ in 0..rounds_max {
-        workers.spawn(work(Arc::clone(&ctx), Arc::clone(&queue), ended.clone()));
+    let rounds = TaskTracker::new();
+    tokio::select! {
+        () = dispatch(&ctx, &queue, &rounds, rounds_max, &ended) => {}
+        () = ended.cancelled() => {}
     }
-    workers.close();
-    ended.cancelled().await;
-    if tokio::time::timeout(SHUTDOWN_GRACE, workers.wait())
+    rounds.close();
+    if tokio::time::timeout(SHUTDOWN_GRACE, rounds.wait())
         .await
         .is_err()
     {
@@ -250,28 +251,43 @@ async fn canaries(
     }
 }
 
-/// One worker: takes canaries that are due, one after another.
-async fn work(ctx: Arc<Context>, queue: Arc<Queue<Key>>, ended: CancellationToken) {
-    loop {
-        let Taken { key, woken, late } = tokio::select! {
-            taken = queue.next() => taken,
-            () = ended.cancelled() => return,
-        };
-        ctx.metrics.observe_lateness(late);
-        let round = AssertUnwindSafe(reconcile(&ctx, &key, woken)).catch_unwind();
-        let next = tokio::select! {
-            round = round => match round {
-                Ok(next) => next.map(|time| ctx.clock.instant(time)),
-                Err(_) => {
-                    tracing::error!(canary = %key, "Round panicked; this canary pauses.");
-                    ctx.metrics.count_round_error("Panic");
-                    Instant::now().checked_add(PANIC_PAUSE)
-                }
-            },
-            () = ended.cancelled() => return,
-        };
-        queue.finish(&key, next);
+/// Starts a round for each canary that is due, at most `rounds_max` at once.
+async fn dispatch(
+    ctx: &Arc<Context>,
+    queue: &Arc<Queue<Key>>,
+    rounds: &TaskTracker,
+    rounds_max: usize,
+    ended: &CancellationToken,
+) {
+    let slots = Arc::new(Semaphore::new(rounds_max));
+    // The slots are never closed.
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let taken = queue.next().await;
+        ctx.metrics.observe_lateness(taken.late);
+        let (ctx, queue, ended) = (Arc::clone(ctx), Arc::clone(queue), ended.clone());
+        rounds.spawn(async move {
+            let _slot = slot;
+            tokio::select! {
+                () = round(&ctx, &queue, taken) => {}
+                () = ended.cancelled() => {}
+            }
+        });
     }
+}
+
+/// One round; one that panics costs no more than itself.
+async fn round(ctx: &Arc<Context>, queue: &Queue<Key>, taken: Taken<Key>) {
+    let Taken { key, woken, .. } = taken;
+    let round = AssertUnwindSafe(reconcile(ctx, &key, woken)).catch_unwind();
+    let next = match round.await {
+        Ok(next) => next.map(|time| ctx.clock.instant(time)),
+        Err(_) => {
+            tracing::error!(canary = %key, "Round panicked; this canary pauses.");
+            ctx.metrics.count_round_error("Panic");
+            Instant::now().checked_add(PANIC_PAUSE)
+        }
+    };
+    queue.finish(&key, next);
 }
 
 /// The pod's name, as Kubernetes sets it.

@@ -12,8 +12,9 @@ use thiserror::Error;
 use crate::args::Args;
 use crate::throttle::Rate;
 
-/// Canaries reconciled at once per `-threadiness`: rounds mostly wait for the network.
-const ROUNDS_PER_THREAD: usize = 16;
+/// Canaries reconciled at once per `-threadiness`: rounds mostly wait for the network, and a webhook may take half a
+/// minute in which the others are not to be late.
+const ROUNDS_PER_THREAD: usize = 64;
 /// Most canaries reconciled at once.
 const ROUNDS_MAX: usize = 512;
 

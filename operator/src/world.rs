@@ -284,8 +284,8 @@ impl Caches {
 
     /// Notes which target a canary claims, and wakes those that claim or claimed the same.
     fn claim(&self, key: &Key) {
-        let target = self.canaries.read(key, |seen| seen.target.clone());
-        for rival in self.relations.claim(key, target.as_deref()) {
+        let target = self.canaries.read(key, |seen| seen.target);
+        for rival in self.relations.claim(key, target) {
             self.queue.wake(&rival);
         }
     }

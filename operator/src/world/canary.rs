@@ -8,14 +8,15 @@ use serde_json::Value;
 
 use super::packed::Packed;
 use crate::canary::build::LAST_APPLIED;
+use crate::digest;
 use crate::json::str_at;
 
 /// A kept Canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanarySeen {
     raw: Packed<Value>,
-    /// Kind and name of the target: `Deployment/podinfo`, `Knative Service/podinfo`.
-    pub target: Box<str>,
+    /// Digest of kind and name of the target.
+    pub target: u64,
     /// When it was made; the older of two with one target wins.
     pub created: DateTime<Utc>,
 }
@@ -43,7 +44,7 @@ impl CanarySeen {
             .map_or(0, |time| time.0.as_second());
         Self {
             raw: Packed::new(&kept),
-            target: target.into_boxed_str(),
+            target: digest::short_of(target.as_bytes()),
             created: DateTime::from_timestamp(created, 0).unwrap_or_default(),
         }
     }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::LazyLock;
 
 use flate2::Compression;
-use flate2::read::DeflateDecoder;
+use flate2::bufread::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

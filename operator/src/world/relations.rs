@@ -37,7 +37,7 @@ impl Canary {
 impl Relations {
     /// Replaces what `canary` looks at: (kind's id, object).
     pub fn set(&self, canary: &Key, objects: &[(String, Key)]) {
-        let mut hashes: Vec<u32> = objects.iter().map(|(kind, key)| hash(kind, key)).collect();
+        let mut hashes: Vec<u32> = objects.iter().map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
         let mut inner = self.lock();
@@ -55,11 +55,11 @@ impl Relations {
         self.lock().sweep(canary);
     }
 
-    /// Notes which target a canary claims, if any: a name that tells kind and name. Gives the others that claim what
-    /// it claimed before or claims then.
-    pub fn claim(&self, canary: &Key, target: Option<&str>) -> Vec<Key> {
+    /// Notes which target of its namespace a canary claims, if any. Gives the others that claim what it claimed before
+    /// or claims then.
+    pub fn claim(&self, canary: &Key, target: Option<u64>) -> Vec<Key> {
         let mut rivals = self.rivals(canary);
-        let claim = target.map(|target| hash("", &canary.sibling(target)));
+        let claim = target.map(|target| hash((&canary.namespace, target)));
         let mut inner = self.lock();
         let number = inner.number(canary);
         inner.change(number, |known| known.claim = claim);
@@ -71,7 +71,7 @@ impl Relations {
 
     /// The canaries that look at an object.
     pub fn of(&self, kind: &str, object: &Key) -> Vec<Key> {
-        self.lock().keys(hash(kind, object)).cloned().collect()
+        self.lock().keys(hash((kind, object))).cloned().collect()
     }
 
     /// The other canaries that claim what `canary` claims.
@@ -139,9 +139,9 @@ impl Inner {
     }
 }
 
-fn hash(kind: &str, key: &Key) -> u32 {
+fn hash(of: impl Hash) -> u32 {
     let mut hasher = DefaultHasher::new();
-    (kind, key).hash(&mut hasher);
+    of.hash(&mut hasher);
     let [_, _, _, _, rest @ ..] = hasher.finish().to_be_bytes();
     u32::from_be_bytes(rest)
 }
@@ -172,10 +172,10 @@ mod tests {
         let key = |name: &str| Key::new("test", name);
         let (a, b, far) = (key("a"), key("b"), Key::new("far", "a"));
         let own = [("v1/Service".to_owned(), key("a"))];
-        assert_eq!(relations.claim(&a, Some("Deployment/x")), []);
+        assert_eq!(relations.claim(&a, Some(1)), []);
         relations.set(&a, &own);
-        assert_eq!(relations.claim(&far, Some("Deployment/x")), []);
-        assert_eq!(relations.claim(&b, Some("Deployment/x")), [key("a")]);
+        assert_eq!(relations.claim(&far, Some(1)), []);
+        assert_eq!(relations.claim(&b, Some(1)), [key("a")]);
         assert_eq!(
             (relations.rivals(&a), relations.rivals(&far)),
             (vec![key("b")], vec![])
@@ -186,7 +186,7 @@ mod tests {
             [key("a")],
             "it is there until its claim is gone"
         );
-        assert_eq!(relations.claim(&b, Some("Deployment/y")), [key("a")]);
+        assert_eq!(relations.claim(&b, Some(2)), [key("a")]);
         assert_eq!(relations.claim(&a, None), []);
         assert_eq!(relations.claim(&b, None), []);
         let inner = relations.lock();
