@@ -1,7 +1,8 @@
 //! Gateway API: one HTTPRoute (spec/flagger.md 4.12), or one GRPCRoute where `service.routeKind` says so.
 //!
-//! What a GRPCRoute has instead is in `gateway_api/grpc.rs`. Rules are in `gateway_api/rule.rs` and `gateway_api/sticky.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what
-//! the gateway says of it in `gateway_api/status.rs`.
+//! What a GRPCRoute has instead is in `gateway_api/grpc.rs`. Rules are in `gateway_api/rule.rs` and
+//! `gateway_api/sticky.rs`, matches in `gateway_api/matches.rs`, filters in `gateway_api/filters.rs`, what keeps several
+//! ports apart in `gateway_api/listeners.rs`, what the gateway says of it in `gateway_api/status.rs`.
 
 use api::canary::service::RouteKind;
 use rollout::Split;

@@ -66,7 +66,9 @@ pub(super) async fn note(
         return Ok(());
     }
     let stored = stored(subject);
-    let is_new = |one: &ObjectRef| !stored.contains(one) && owned(ctx, subject, one).is_none();
+    let is_new = |one: &ObjectRef| {
+        is_kept(subject, one) && !stored.contains(one) && owned(ctx, subject, one).is_none()
+    };
     if !asked(ctx, subject).iter().any(is_new) {
         return Ok(());
     }
@@ -91,12 +93,18 @@ pub(super) fn told(
     let mut told: Vec<_> = asked
         .iter()
         .chain(&stored)
-        .filter(|one| one.namespace.is_empty() || *one.namespace == *subject.key.namespace)
+        .filter(|one| is_kept(subject, one))
         .take(OBJECTS_MAX)
         .map(inventory::told)
         .collect();
     told.sort();
     told
+}
+
+/// True for what can be told in the status: not what is only looked at in another namespace, or is a target.
+fn is_kept(subject: &Subject, object: &ObjectRef) -> bool {
+    let told = inventory::told(object);
+    inventory::known(&told, &subject.key.namespace).as_ref() == Some(object)
 }
 
 /// True when the object is among these, in whatever version of its kind.
