@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::support::{Backend, GRPC_STATUS, Running, read, route, service};
 
 const REQUESTS: usize = 100;
+/// How far a share may be off: a table that is made anew in between takes its turns from the beginning.
+const SKEW_MAX: usize = 4;
 
 /// The routes of a Canary with testers at this weight, and a class and gateway for it.
 fn objects(service: &Value, weight: i64) -> Vec<Value> {
@@ -98,7 +100,7 @@ async fn testers_always_reach_the_canary_and_users_by_weight() {
                 );
             }
             let found = of_canary(&gateway, ("x-tester", "no"), is_grpc).await;
-            assert!(found.abs_diff(users) <= 1, "{found} of users {at}");
+            assert!(found.abs_diff(users) <= SKEW_MAX, "{found} of users {at}");
         }
     }
 }
@@ -134,7 +136,7 @@ async fn each_port_is_split_and_keeps_to_its_own_pods() {
     let nobody = ("x-tester", "no");
     for (host, is_grpc) in [("app.example", false), ("localhost", true)] {
         let found = of_canary_at(&gateway, host, nobody, is_grpc).await;
-        assert!(found.abs_diff(20) <= 1, "{found} of users of {host}");
+        assert!(found.abs_diff(20) <= SKEW_MAX, "{found} of users of {host}");
         let testers = of_canary_at(&gateway, host, ("x-tester", "yes"), is_grpc).await;
         assert_eq!(testers, REQUESTS, "{host}");
     }
