@@ -21,7 +21,6 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::subject::Subject;
-use crate::json::{int_at, str_at};
 use crate::world::kind;
 use crate::world::store::Known;
 
@@ -265,7 +264,7 @@ pub(super) fn secret_data(secret: &Value) -> BTreeMap<String, Vec<u8>> {
 struct Fingerprint {
     template: Option<Box<str>>,
     configs: Vec<Option<Box<str>>>,
-    canary: Option<(i64, String)>,
+    canary: Option<(i64, bool)>,
 }
 
 impl Fingerprint {
@@ -288,14 +287,10 @@ impl Fingerprint {
         Self {
             configs: configs.collect(),
             template: target.as_ref().map(|seen| seen.template.clone()),
-            canary: ctx.caches.canaries.read(&subject.key, |seen| {
-                let value = seen.value();
-                let generation = int_at(&value, "/metadata/generation").unwrap_or_default();
-                (
-                    generation,
-                    str_at(&value, "/metadata/deletionTimestamp").to_owned(),
-                )
-            }),
+            canary: ctx
+                .caches
+                .canaries
+                .read(&subject.key, |seen| (seen.generation, seen.is_deleting)),
         }
     }
 }

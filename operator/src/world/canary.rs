@@ -17,6 +17,10 @@ pub struct CanarySeen {
     raw: Packed<Value>,
     /// Digest of kind and name of the target.
     pub target: u64,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Whether it is being deleted.
+    pub is_deleting: bool,
     /// When it was made; the older of two with one target wins.
     pub created: DateTime<Utc>,
 }
@@ -44,6 +48,8 @@ impl CanarySeen {
             .map_or(0, |time| time.0.as_second());
         Self {
             raw: Packed::new(&kept),
+            generation: object.metadata.generation.unwrap_or_default(),
+            is_deleting: object.metadata.deletion_timestamp.is_some(),
             target: digest::short_of(target.as_bytes()),
             created: DateTime::from_timestamp(created, 0).unwrap_or_default(),
         }
