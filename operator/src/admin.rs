@@ -1,6 +1,7 @@
 //! Serves /metrics and /healthz, before leadership and until the end.
 //!
-//! It holds no metrics of its own: it renders the registry that it is given.
+//! One request a connection, each with its time: a client that says or reads nothing is let go. It holds no metrics of
+//! its own: it renders the registry that it is given.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,14 +11,28 @@ use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::metrics::Metrics;
 
+/// Time to send the head of a request (spec flagger 8.3).
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time to take the answer (spec flagger 8.3).
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long open requests may still take after the end.
 const GRACE: Duration = Duration::from_secs(3);
+/// Connections served at one time.
+const CONNECTIONS_MAX: usize = 512;
+/// Wait after a failed accept, such as one for lack of descriptors.
+const ACCEPT_WAIT: Duration = Duration::from_millis(50);
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -49,18 +64,46 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, shutdown: Cance
             "/metrics",
             get(move |headers: HeaderMap| async move { render(&metrics, &headers) }),
         );
-    let ended = shutdown.clone();
-    let server =
-        axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
-    let limit = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
+    let open = TaskTracker::new();
     tokio::select! {
-        served = server => if let Err(error) = served {
-            tracing::error!(%error, "Admin server ended.");
-        },
-        () = limit => {}
+        () = accept(&listener, &app, &open) => {}
+        () = shutdown.cancelled() => {}
+    }
+    open.close();
+    // Whoever is still served then is cut off with the program.
+    let _ = timeout(GRACE, open.wait()).await;
+}
+
+async fn accept(listener: &TcpListener, app: &Router, open: &TaskTracker) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let answering = answer(stream, app.clone());
+                open.spawn(async move {
+                    answering.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Connection to /metrics or /healthz not accepted.");
+                sleep(ACCEPT_WAIT).await;
+            }
+        }
+    }
+}
+
+/// Answers one request.
+async fn answer(stream: TcpStream, app: Router) {
+    let served = http1::Builder::new()
+        .keep_alive(false)
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    match timeout(READ_TIMEOUT + WRITE_TIMEOUT, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "Request of /metrics or /healthz broke off."),
+        Err(_) => tracing::debug!("Answer of /metrics or /healthz not taken in time."),
     }
 }
 
@@ -136,6 +179,12 @@ mod tests {
             "{metrics}"
         );
         assert!(get(addr, "/else").await.starts_with("HTTP/1.1 404"));
+        let mut silent = TcpStream::connect(addr).await.unwrap();
+        tokio::time::pause();
+        let mut nothing = Vec::new();
+        let left = silent.read_to_end(&mut nothing).await;
+        assert!(left.is_ok_and(|length| length == 0), "let go unheard");
+        tokio::time::resume();
         shutdown.cancel();
         task.await.unwrap();
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use chrono::{DateTime, Utc};
-use rollout::{Answers, Decision, Defaults, World};
+use rollout::{Action, Answers, Decision, Defaults, World};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -101,6 +101,8 @@ struct Course {
     /// When it was last looked up who changes what is kept.
     fought: Option<DateTime<Utc>>,
     in_force: Option<InForce>,
+    /// What rounds that then failed have told: their repetition does not say it twice.
+    told: Vec<Action>,
 }
 
 /// The valid spec of the run under way: an edit that breaks it must not stop the run.
@@ -226,7 +228,7 @@ async fn round(
         Asked::Interrupted => return Err(Cut::Interrupted),
     };
     let mut next = decide(ctx, subject, &world, answers, at);
-    act::act(ctx, subject, &next).await?;
+    act::act(ctx, subject, &next, &mut course.told).await?;
     let pruned = act::prune(ctx, subject, &world, &next).await;
     if pruned.has_failed {
         next.wake = next.wake.into_iter().chain(after_longest(at)).min();
@@ -284,6 +286,7 @@ async fn after(
         Ok(next) => {
             course.failures = 0;
             course.races = 0;
+            course.told = Vec::new();
             let is_running = next.state.run().is_some();
             let in_force = course.in_force.take().filter(|_| is_running);
             course.in_force = is_running.then(|| subject.in_force(in_force));

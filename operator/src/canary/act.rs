@@ -34,6 +34,9 @@ pub(super) mod reverting {
     pub(in crate::canary) use super::workload::{change, replicas_from_zero, rest};
 }
 
+/// What is remembered as told between rounds that fail.
+const TOLD_MAX: usize = 64;
+
 /// Why an action was not carried out.
 #[derive(Debug, Error)]
 pub enum ActError {
@@ -111,16 +114,28 @@ impl ActError {
     }
 }
 
-/// Carries out the actions of a decision.
-pub async fn act(ctx: &Context, subject: &mut Subject, next: &Decision) -> Result<(), ActError> {
+/// Carries out the actions of a decision. What is in `told` was told by a round before that failed, and is not told again.
+pub async fn act(
+    ctx: &Context,
+    subject: &mut Subject,
+    next: &Decision,
+    told: &mut Vec<Action>,
+) -> Result<(), ActError> {
     inventory::note(ctx, subject, next).await?;
     let mut actions: Vec<&Action> = next.actions.iter().collect();
     if subject.spec.target.kind == TargetKind::Service {
         // The canary's copy follows the target at once: users leave it first.
         actions.sort_by_key(|action| **action != Action::Routes(Split::PRIMARY));
     }
+    let before = told.len();
     for action in actions {
+        if told.iter().take(before).any(|one| one == action) {
+            continue;
+        }
         carry_out(ctx, subject, next, action).await?;
+        if !action.is_object_write() && told.len() < TOLD_MAX {
+            told.push(action.clone());
+        }
     }
     Ok(())
 }

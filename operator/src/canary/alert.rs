@@ -2,8 +2,7 @@
 //!
 //! A round never waits for a chat service: its alerts go into one of a few short queues, each
 //! with a task of its own, so that the order of one canary's alerts holds and a receiver that
-//! hangs holds up few others. A round that is repeated, because a write after the alert
-//! failed, does not alert again; a crash at that moment may lose or repeat one.
+//! hangs holds up few others. A crash right after an alert may lose or repeat it.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -32,8 +31,6 @@ pub use word::Said;
 const LANES: usize = 8;
 /// Alerts that wait in one queue; further ones are dropped, and that is told.
 const WAITING_MAX: usize = 64;
-/// Alerts remembered, not to be sent twice.
-const SENT_MAX: usize = 1024;
 
 /// What is waiting to be sent, and the way out.
 pub struct Alerts {
@@ -41,7 +38,6 @@ pub struct Alerts {
     /// For canaries that list no alerts.
     global: Option<Receiver>,
     lanes: [Lane; LANES],
-    sent: Mutex<VecDeque<u64>>,
 }
 
 #[derive(Default)]
@@ -69,21 +65,7 @@ impl Alerts {
             transport,
             global,
             lanes: Default::default(),
-            sent: Mutex::default(),
         }
-    }
-
-    /// Notes an alert as sent; false if it was.
-    fn is_new(&self, id: u64) -> bool {
-        let mut sent = lock(&self.sent);
-        if sent.contains(&id) {
-            return false;
-        }
-        sent.push_back(id);
-        if sent.len() > SENT_MAX {
-            sent.pop_front();
-        }
-        true
     }
 
     /// False if the queue of this canary is full.
@@ -119,16 +101,6 @@ pub(super) async fn send(ctx: &Context, subject: &Subject, next: &Decision, said
         .cloned()
         .collect();
     if entries.is_empty() && !listed.is_empty() {
-        return;
-    }
-    // The stored status is the same in a repeated round, and another once it was written.
-    let stored = subject
-        .status()
-        .map(|status| format!("{:?}", status.last_transition_time));
-    if !ctx
-        .alerts
-        .is_new(hash(&(&subject.owner.uid, said.text, stored)))
-    {
         return;
     }
     let job = Job {
@@ -287,13 +259,5 @@ mod tests {
         assert!((0..WAITING_MAX).all(|_| alerts.push(0, job())));
         assert!(!alerts.push(0, job()), "full");
         assert!(alerts.push(1, job()), "another lane");
-    }
-
-    #[test]
-    fn what_was_sent_is_remembered_for_a_while() {
-        let alerts = alerts();
-        assert!(alerts.is_new(0) && !alerts.is_new(0));
-        assert!((1..=SENT_MAX).all(|id| alerts.is_new(u64::try_from(id).unwrap())));
-        assert!(alerts.is_new(0), "forgotten in order");
     }
 }

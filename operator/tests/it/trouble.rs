@@ -44,17 +44,22 @@ impl Faults for EachWriteOnce {
 
 async fn check(fault: Fault) {
     let mut cluster = Cluster::new().await;
-    cluster
-        .server
-        .set_faults(Arc::new(EachWriteOnce::new(fault)));
+    let fail_each_write = |cluster: &Cluster| {
+        let faults = EachWriteOnce::new(fault.clone());
+        cluster.server.set_faults(Arc::new(faults));
+    };
+    fail_each_write(&cluster);
     cluster
         .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
         .await;
+    let hook = |kind: &str| json!({"name": kind, "type": kind, "url": "http://hooks.test/", "metadata": {"hook": kind}});
+    let hooks = json!({"webhooks": [hook("event"), hook("confirm-rollout"), hook("post-rollout")]});
     cluster
-        .load(&crate::cluster::canary("podinfo", &json!({}), &json!({})))
+        .load(&crate::cluster::canary("podinfo", &hooks, &json!({})))
         .await;
     cluster.start("");
     cluster.until_phase(CanaryPhase::Initialized).await;
+    fail_each_write(&cluster);
     cluster.release("2.0.0").await;
     let done = cluster
         .until_phase(CanaryPhase::Succeeded)
@@ -64,6 +69,18 @@ async fn check(fault: Fault) {
     assert_eq!(done.analysis.unwrap().weights, [10, 20, 30, 40, 50]);
     assert_eq!(cluster.image("podinfo-primary").await, "podinfo:2.0.0");
     assert_eq!(cluster.weights().await["podinfo-canary"], 0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let posts = cluster.outbound.posts.lock().unwrap();
+    for once in [
+        "New revision detected! Scaling up",
+        "Advance podinfo.test canary weight 10",
+        "Promotion completed!",
+        r#""hook":"confirm-rollout""#,
+        r#""hook":"post-rollout""#,
+    ] {
+        let found = posts.iter().filter(|post| post.contains(once)).count();
+        assert_eq!(found, 1, "{once}: {posts:#?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
