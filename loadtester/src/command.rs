@@ -8,9 +8,12 @@ mod hey;
 mod probe;
 mod wrk;
 
+use gotemplate::ParseError;
+
 use crate::grpc::Call;
 pub(crate) use crate::grpc::health::Probe;
-use crate::load::{Plan, PlanError};
+use crate::grpc::metadata::MetadataError;
+use crate::load::{Plan, PlanError, ScheduleError};
 
 /// Words of one command line.
 const WORDS_MAX: usize = 256;
@@ -49,6 +52,47 @@ pub(crate) enum CommandError {
         flag: String,
         /// What was given; absent at the end of the line.
         value: Option<String>,
+    },
+    /// A flag is of no use without another.
+    #[error("failed to read {program:?}: flag {flag:?} needs {other:?} beside it: give both files")]
+    Alone {
+        /// The program that the line names.
+        program: &'static str,
+        /// The flag.
+        flag: &'static str,
+        /// The one that is missing.
+        other: &'static str,
+    },
+    /// A template is not of Go's language.
+    #[error(
+        "failed to read {program:?}: {source}; functions beside Go's own are newUUID, randomString and randomInt, and \
+         --disable-template-data sends the text as it is"
+    )]
+    Template {
+        /// The program that the line names.
+        program: &'static str,
+        /// What is wrong, and in which flag.
+        source: ParseError,
+    },
+    /// A flag's value is no metadata. It may be secret, and is not told.
+    #[error("failed to read {program:?}: flag {flag:?}: {source}")]
+    Metadata {
+        /// The program that the line names.
+        program: &'static str,
+        /// The flag.
+        flag: String,
+        /// What is wrong.
+        source: MetadataError,
+    },
+    /// Flags make no schedule.
+    #[error("failed to read {program:?}: flags {flags:?}: {source}")]
+    Schedule {
+        /// The program that the line names.
+        program: &'static str,
+        /// What their names begin with.
+        flags: String,
+        /// What is wrong.
+        source: ScheduleError,
     },
     /// There is no URL.
     #[error("failed to read {program:?}: the URL is missing")]

@@ -9,20 +9,25 @@
 
 mod channel;
 mod describe;
+mod fill;
 mod frame;
 pub(crate) mod health;
 mod message;
+pub(crate) mod metadata;
 mod reflect;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use gotemplate::ExecError;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
-use crate::load::{Calls, Fault, Plan, PlanError};
+use crate::load::{Fault, Identity, IdentityError, Plan, PlanError, Trust};
 
 pub(crate) use channel::Channel;
+pub(crate) use fill::{Text, Wording};
+use metadata::MetadataError;
 
 /// The service that is called when a line names none.
 pub(crate) const HEALTH: &str = "grpc.health.v1.Health";
@@ -46,18 +51,18 @@ pub(crate) enum Source {
 }
 
 /// Calls to make, before their method is known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     /// The load; its URL has no path yet.
     pub(crate) plan: Plan,
     /// Certificates to check the server by, instead of the system's.
     pub(crate) roots: Option<PathBuf>,
+    /// Certificate and key to show to a server that asks.
+    pub(crate) pair: Option<(PathBuf, PathBuf)>,
     pub(crate) service: String,
     pub(crate) method: String,
     pub(crate) source: Source,
-    /// The message as JSON, or a list of them.
-    pub(crate) data: String,
-    pub(crate) connections: usize,
+    pub(crate) wording: Wording,
 }
 
 /// Why calls cannot be made.
@@ -79,6 +84,14 @@ pub(crate) enum CallError {
     },
     #[error("failed to make {message} of the JSON in --data: {why}")]
     Data { message: String, why: String },
+    #[error(
+        "failed to fill in {0}; a call has .WorkerID, .RequestNumber, .FullyQualifiedName, .MethodName, .ServiceName, \
+         .InputName, .OutputName, .IsClientStreaming, .IsServerStreaming, .Timestamp, .TimestampUnix, \
+         .TimestampUnixMilli, .TimestampUnixNano and .UUID"
+    )]
+    Template(ExecError),
+    #[error("failed to read --metadata: {0}")]
+    Metadata(MetadataError),
     #[error(
         "failed to ask {host:?} for its methods by reflection: {fault}; give --proto or --protoset, or turn reflection on"
     )]
@@ -103,14 +116,14 @@ impl Call {
     /// # Errors
     /// Files, a method, data or a server that are not as they must be.
     pub(crate) async fn plan(mut self) -> Result<Plan, CallError> {
-        if let (Some(path), crate::load::Trust::Checked { roots, .. }) =
-            (&self.roots, &mut self.plan.trust)
-        {
+        if let (Some(path), Trust::Checked { roots, .. }) = (&self.roots, &mut self.plan.trust) {
             *roots = Some(Bytes::from(describe::read("--cacert", path)?));
+        }
+        if let Some((cert, key)) = &self.pair {
+            self.plan.identity = Some(identity(cert, key)?);
         }
         let (pool, place) = self.pool().await?;
         let method = self.find(&pool, place)?;
-        let bodies = message::bodies(&method, &self.data)?;
         let mut plan = self.plan;
         let path = format!("/{}/{}", self.service, self.method);
         plan.url = with_path(&plan.url, &path).ok_or_else(|| PlanError::Url {
@@ -120,10 +133,7 @@ impl Call {
         plan.method = Method::POST;
         plan.is_http2 = true;
         plan.follows_redirects = false;
-        plan.calls = Some(Calls {
-            bodies,
-            connections: self.connections,
-        });
+        plan.calls = Some(self.wording.calls(&method)?);
         Ok(plan)
     }
 
@@ -169,6 +179,23 @@ impl Call {
                 .join(", "),
         })
     }
+}
+
+/// What the files of `--cert` and `--key` hold.
+fn identity(cert: &Path, key: &Path) -> Result<Identity, CallError> {
+    let chain = describe::read("--cert", cert)?;
+    let secret = describe::read("--key", key)?;
+    Identity::read(&chain, &secret).map_err(|error| {
+        let (flag, path) = match error {
+            IdentityError::Chain => ("--cert", cert),
+            IdentityError::Key | IdentityError::Pair => ("--key", key),
+        };
+        CallError::File {
+            flag,
+            path: path.to_owned(),
+            why: error.to_string(),
+        }
+    })
 }
 
 /// The URL with another path.

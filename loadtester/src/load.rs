@@ -6,8 +6,11 @@
 
 mod client;
 mod connect;
+mod identity;
+mod pace;
 mod plan;
 mod rpc;
+mod schedule;
 mod summary;
 
 use std::sync::Arc;
@@ -19,9 +22,15 @@ use http::{HeaderMap, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+pub(crate) use client::in_turn;
 pub(crate) use connect::{Http, client};
-pub use plan::{CONCURRENCY_MAX, Calls, Limit, Plan, PlanError, Trust};
+pub use identity::{Identity, IdentityError};
+pub use pace::{Concurrency, Pace};
+pub use plan::{
+    CONCURRENCY_MAX, Calls, Fill, Filled, Limit, Plan, PlanError, RATE_MAX_PER_S, Trust,
+};
 pub use rpc::Code;
+pub use schedule::{Schedule, ScheduleError, Steps};
 pub use summary::{Fault, Summary};
 
 use client::Sender;
@@ -49,13 +58,8 @@ where
     F: Fn(&Answer<'_>) + Send + Sync + 'static,
 {
     plan.check()?;
-    let workers = plan.workers();
     let started = Instant::now();
-    let length = match plan.limit {
-        Limit::Time(length) => Some(plan.cutoff.map_or(length, |cutoff| cutoff.min(length))),
-        Limit::Requests(_) => plan.cutoff,
-    };
-    let end = length.map(|length| started + length);
+    let end = plan.length().map(|length| started + length);
     let is_rpc = plan.calls.is_some();
     let course = Arc::new(Course {
         sender: Sender::new(&plan)?,
@@ -66,11 +70,7 @@ where
         summary: Mutex::new(Summary::new(is_rpc)),
         observer,
     });
-    let mut tasks = JoinSet::new();
-    for _ in 0..workers {
-        tasks.spawn(work(Arc::clone(&course)));
-    }
-    while tasks.join_next().await.is_some() {}
+    staff(&course).await;
     let mut summary = course
         .summary
         .lock()
@@ -101,8 +101,8 @@ impl<F> Course<F> {
         {
             return None;
         }
-        let due = match self.plan.rate_per_s {
-            Some(rate) => self.started + Duration::try_from_secs_f64(to_f64(n) / rate).ok()?,
+        let due = match self.plan.pace {
+            Some(pace) => self.started.checked_add(pace.due(n)?)?,
             None => Instant::now(),
         };
         self.end
@@ -112,12 +112,15 @@ impl<F> Course<F> {
 
     /// Requests that were due but never sent, for want of a free worker.
     fn missed(&self, sent: u64) -> u64 {
-        match (self.plan.rate_per_s, self.plan.limit) {
-            (Some(rate), Limit::Time(length)) => {
-                to_u64((length.as_secs_f64() * rate).ceil()).saturating_sub(sent)
-            }
-            (None, _) | (Some(_), Limit::Requests(_)) => 0,
-        }
+        let (Some(pace), Some(length)) = (self.plan.pace, self.plan.length()) else {
+            return 0;
+        };
+        let due = pace.due_before(length);
+        let due = match self.plan.limit {
+            Limit::Requests(count) => due.min(count),
+            Limit::Time(_) => due,
+        };
+        due.saturating_sub(sent)
     }
 }
 
@@ -135,11 +138,38 @@ fn to_u64(count: f64) -> u64 {
     count as u64
 }
 
-async fn work<F>(course: Arc<Course<F>>)
+/// Has workers come at their times, and waits until all have gone.
+async fn staff<F>(course: &Arc<Course<F>>)
 where
     F: Fn(&Answer<'_>) + Send + Sync + 'static,
 {
-    loop {
+    let mut tasks = JoinSet::new();
+    for worker in 0..course.plan.workers() {
+        let shift = course.plan.concurrency.shift(worker);
+        let Some(from) = course.started.checked_add(shift.from) else {
+            break;
+        };
+        if !shift.from.is_zero() {
+            // Where workers come later none goes before the load is over.
+            tokio::select! {
+                () = sleep_until(from) => {}
+                _ = tasks.join_next() => break,
+            }
+        }
+        let until = shift
+            .until
+            .and_then(|until| course.started.checked_add(until));
+        tasks.spawn(work(Arc::clone(course), worker, until));
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Sends requests until the load is over, or the worker is to go.
+async fn work<F>(course: Arc<Course<F>>, worker: usize, until: Option<Instant>)
+where
+    F: Fn(&Answer<'_>) + Send + Sync + 'static,
+{
+    while until.is_none_or(|until| Instant::now() < until) {
         let n = course.next.fetch_add(1, Ordering::Relaxed);
         let Some(due) = course.due(n) else { return };
         let is_early = Instant::now() < due;
@@ -148,7 +178,7 @@ where
         }
         // A free worker's timer wakes up to 1 ms late: that is ours, not the server's.
         let since = if is_early { Instant::now() } else { due };
-        let sent = course.sender.send(n);
+        let sent = course.sender.send(n, worker);
         // A load of a given length ends on time; what is under way then is not counted.
         let sent = match course.end {
             Some(end) => match timeout_at(end + course.plan.grace(), sent).await {
@@ -174,7 +204,7 @@ where
             .unwrap_or_else(PoisonError::into_inner)
             .add(&answer);
         (course.observer)(&answer);
-        if outcome.is_err() && course.plan.rate_per_s.is_none() {
+        if outcome.is_err() && course.plan.pace.is_none() {
             // A server that refuses at once must not turn into a busy loop.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use http::header::HOST;
 use http::{HeaderValue, Uri};
-use loadtester::load::{Answer, Limit, Plan};
+use loadtester::load::{Answer, Concurrency, Limit, Pace, Plan};
 use tokio::task::JoinHandle;
 
 use super::manifests::{self, VERSIONS};
@@ -66,8 +66,8 @@ impl Users {
             let mut plan = Plan::new(url, Limit::Time(LENGTH));
             plan.headers
                 .insert(HOST, HeaderValue::from_static(manifests::HOST));
-            plan.rate_per_s = Some(RATE_PER_S);
-            plan.concurrency = CONCURRENCY;
+            plan.pace = Some(Pace::Constant(RATE_PER_S));
+            plan.concurrency = Concurrency::Constant(CONCURRENCY);
             if let Err(error) =
                 loadtester::load::run(plan, move |answer| locked(&seen).add(answer)).await
             {

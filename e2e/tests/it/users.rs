@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use http::header::HOST;
-use loadtester::load::{Limit, Plan};
+use loadtester::load::{Concurrency, Limit, Pace, Plan};
 use tokio::task::JoinHandle;
 
 const RATE_PER_S: f64 = 50.0;
@@ -35,8 +35,8 @@ impl Users {
         );
         plan.headers
             .insert(HOST, http::HeaderValue::from_static(host));
-        plan.rate_per_s = Some(RATE_PER_S);
-        plan.concurrency = 20;
+        plan.pace = Some(Pace::Constant(RATE_PER_S));
+        plan.concurrency = Concurrency::Constant(20);
         let counted = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             let done = loadtester::load::run(plan, move |answer| {

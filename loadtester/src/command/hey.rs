@@ -11,7 +11,7 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 
 use super::CommandError;
-use crate::load::{Limit, Plan};
+use crate::load::{Concurrency, Limit, Pace, Plan};
 use crate::settings::parse_duration;
 
 const PROGRAM: &str = "hey";
@@ -176,10 +176,10 @@ impl Flags {
             .header_map()
             .map_err(|(flag, text)| value(flag, &text))?;
         plan.body = Bytes::from(self.body);
-        plan.concurrency = self.concurrency;
+        plan.concurrency = Concurrency::Constant(self.concurrency);
         let workers = u32::try_from(self.concurrency).unwrap_or(u32::MAX);
-        plan.rate_per_s =
-            (self.rate_per_worker > 0.0).then(|| self.rate_per_worker * f64::from(workers));
+        plan.pace = (self.rate_per_worker > 0.0)
+            .then(|| Pace::Constant(self.rate_per_worker * f64::from(workers)));
         plan.timeout = (self.timeout_s > 0).then(|| Duration::from_secs(self.timeout_s));
         // hey's HTTP/2 needs TLS: over http it speaks HTTP/1.1 all the same.
         plan.is_http2 = self.is_http2 && plan.url.scheme_str() == Some("https");

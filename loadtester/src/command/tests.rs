@@ -1,8 +1,8 @@
 //! Command lines and what becomes of them.
 
 use super::*;
-use crate::grpc::Source;
-use crate::load::Limit;
+use crate::grpc::{Source, Text};
+use crate::load::{Concurrency, Limit, Pace};
 
 /// What a line becomes, in one line.
 fn told(work: &Work) -> String {
@@ -16,17 +16,28 @@ fn told(work: &Work) -> String {
                 Source::Health => "health".to_owned(),
             };
             let connect = call.plan.connect_to.as_ref().map(ToString::to_string);
-            format!(
-                "{}/{} {source} {:?} x{} {:?} {connect:?} {:?} {:?}; {}",
+            let wording = &call.wording;
+            let data = match &wording.data {
+                Text::Fixed(text) => format!("{text:?}"),
+                Text::Template(_) => "template".to_owned(),
+            };
+            let mut told = format!(
+                "{}/{} {source} {data} x{} {:?} {connect:?} {:?} {:?}; {}",
                 call.service,
                 call.method,
-                call.data,
-                call.connections,
+                wording.connections,
                 call.plan.trust,
                 call.plan.cutoff,
                 call.roots,
                 word(&call.plan)
-            )
+            );
+            if wording.metadata.is_some() {
+                told.push_str(" filled in");
+            }
+            if let Some((cert, key)) = &call.pair {
+                told.push_str(&format!(" as {} {}", cert.display(), key.display()));
+            }
+            told
         }
         Work::Probe(probe) => {
             let plan = &probe.plan;
@@ -68,12 +79,19 @@ fn word(plan: &Plan) -> String {
         .filter(|mark| mark.0)
         .map(|mark| mark.1)
         .collect();
+    let concurrency = match plan.concurrency {
+        Concurrency::Constant(count) => count.to_string(),
+        Concurrency::Scheduled(schedule) => format!("{schedule:?}"),
+    };
+    let pace = match plan.pace {
+        Some(Pace::Constant(rate)) => format!("{:?}", Some(rate)),
+        Some(Pace::Scheduled(schedule)) => format!("{schedule:?}"),
+        None => "None".to_owned(),
+    };
     format!(
-        "{} {} {limit} c{} q{:?} t{:?} [{}] {:?} {}",
+        "{} {} {limit} c{concurrency} q{pace} t{:?} [{}] {:?} {}",
         plan.method,
         plan.url,
-        plan.concurrency,
-        plan.rate_per_s,
         plan.timeout,
         headers.join(", "),
         String::from_utf8_lossy(&plan.body),
@@ -195,7 +213,7 @@ fn ghz_lines() {
         r#"grpc.health.v1.Health/Check health "" x1 Any None None None; GET http://podinfo.test:9898/ 200x c50 qNone tSome(20s) [] "" keep+h2"#,
     );
     check(
-        r#"ghz app --proto a/b.proto -i x,y --call pkg.Svc.Do -d '{"a":1}' -m '{"X-A":"1","t-bin":"hi"}' -n30 --connections=2 -r 5 -x 10s -t 3 --cname n --cacert ca.pem -O json --name=z"#,
+        r#"ghz app --proto a/b.proto -i x,y --call pkg.Svc.Do -d '{"a":1}' -m '{"X-A":"1","t-bin":"aGk="}' -n30 --connections=2 -r 5 -x 10s -t 3 --cname n --cacert ca.pem -O json --name=z"#,
         r#"pkg.Svc/Do a/b.proto ["x", "y"] "{\"a\":1}" x2 Checked { roots: None, name: Some("n") } None Some(10s) Some("ca.pem"); GET https://app:443/ 30x c50 qSome(5.0) tSome(3s) [t-bin=aGk, x-a=1] "" keep+h2"#,
     );
     check(
@@ -205,6 +223,46 @@ fn ghz_lines() {
     check(
         r#"ghz --skipTLS --call p.S/M -m '{"a":"b"}' --disable-template-data -d '{"a":"{{b}}"}' [::1]:1"#,
         r#"p.S/M reflection1 "{\"a\":\"{{b}}\"}" x1 Any None None None; GET https://[::1]:1/ 200x c50 qNone tSome(20s) [a=b] "" keep+h2"#,
+    );
+}
+
+#[test]
+fn ghz_lines_that_vary() {
+    check(
+        r#"ghz --cert c.pem --key k.pem -d '{"a":"{{newUUID}}"}' -m '{"a":"{{.WorkerID}}"}' a:1"#,
+        r#"grpc.health.v1.Health/Check health template x1 Checked { roots: None, name: None } None None None; GET https://a:1/ 200x c50 qNone tSome(20s) [] "" keep+h2 filled in as c.pem k.pem"#,
+    );
+    let told = |pace: &str, concurrency: &str| {
+        format!(
+            r#"grpc.health.v1.Health/Check health "" x1 Any None None None; GET http://a:1/ 200x c{concurrency} q{pace} tSome(20s) [] "" keep+h2"#
+        )
+    };
+    // ghz's documentation has the next three, in two parts.
+    check(
+        "ghz --insecure a:1 --load-schedule=step --load-start=50 --load-end=150 --load-step=10 --load-step-duration=5s",
+        &told(
+            "Schedule { start: 50.0, step: 10.0, every_s: 5.0, steps: 10, rest_from_s: 50.0, rest: 150.0 }",
+            "50",
+        ),
+    );
+    check(
+        "ghz --insecure a:1 -r 200 --load-schedule LINE --load-start=200 --load-step=-2 --load-end=50",
+        &told(
+            "Schedule { start: 200.0, step: -2.0, every_s: 1.0, steps: 75, rest_from_s: 75.0, rest: 50.0 }",
+            "50",
+        ),
+    );
+    check(
+        "ghz --insecure a:1 --rps 200 --concurrency-schedule=step --concurrency-start=10 --concurrency-step=10 --concurrency-step-duration=5s --concurrency-max-duration=60s",
+        &told(
+            "Some(200.0)",
+            "Schedule { start: 10.0, step: 10.0, every_s: 5.0, steps: 12, rest_from_s: 60.0, rest: 130.0 }",
+        ),
+    );
+    // What a schedule is made of is of no matter where there is none.
+    check(
+        "ghz --insecure a:1 --load-schedule=const --load-start 5 --concurrency-end=3",
+        &told("None", "50"),
     );
 }
 
@@ -219,7 +277,30 @@ fn ghz_refusals() {
         ("-Z 1", r#"flag "--Z" is not known"#),
         ("-c 0", r#"Some("0") is no value of flag "--concurrency""#),
         ("-z 1y", r#"Some("1y") is no value of flag "--duration""#),
-        ("-m x", r#"Some("x") is no value of flag "--metadata""#),
+        (
+            "-m secret",
+            r#"flag "--metadata": it is no JSON object: give one such as {"name": "value"}"#,
+        ),
+        (
+            r#"--reflect-metadata '{"a b":"secret"}'"#,
+            r#"flag "--reflect-metadata": "a b" is no name of a header: give letters, digits and dashes"#,
+        ),
+        (
+            r#"-m '{"a":["secret"]}'"#,
+            r#"flag "--metadata": the value of "a" is no text that a header can hold: give printable ASCII in quotes"#,
+        ),
+        (
+            r#"-m '{"a-bin":"secret!"}'"#,
+            r#"flag "--metadata": the value of "a-bin" is not in base64, as the name's end says: encode it"#,
+        ),
+        (
+            "--cert x",
+            r#"flag "--cert" needs "--key" beside it: give both files"#,
+        ),
+        (
+            "--key x",
+            r#"flag "--key" needs "--cert" beside it: give both files"#,
+        ),
         (
             "--insecure=x",
             r#"Some("x") is no value of flag "--insecure""#,
@@ -250,12 +331,44 @@ fn ghz_refusals() {
             r#"flag "--data" is not served by the built-in generator: give the message itself, not "@""#,
         ),
         (
-            "-d '{\"a\":\"{{.UUID}}\"}'",
-            r#"flag "--data" is not served by the built-in generator: templates are not filled in: give plain JSON, or --disable-template-data"#,
+            "-d '{{.UUID}'",
+            r#"template: --data:1: bad character U+007D '}'; functions beside Go's own are newUUID, randomString and randomInt, and --disable-template-data sends the text as it is"#,
         ),
         (
-            "--load-schedule=step",
-            r#"flag "--load-schedule" is not served by the built-in generator: the load is even: use "const""#,
+            "-m '{{upper .UUID}}'",
+            r#"template: --metadata:1: function "upper" not defined; functions beside Go's own are newUUID, randomString and randomInt, and --disable-template-data sends the text as it is"#,
+        ),
+        (
+            "-d '{{newUUID}}' --disable-template-functions",
+            r#"template: --data:1: function "newUUID" not defined; functions beside Go's own are newUUID, randomString and randomInt, and --disable-template-data sends the text as it is"#,
+        ),
+        (
+            "--load-schedule=zigzag",
+            r#"Some("zigzag") is no value of flag "--load-schedule""#,
+        ),
+        (
+            "--load-end=-1",
+            r#"Some("-1") is no value of flag "--load-end""#,
+        ),
+        (
+            "--load-schedule=step --load-step=1 --load-step-duration=1s",
+            r#"flags "--load-*": failed to start at 0: give 1 to 100000"#,
+        ),
+        (
+            "--load-schedule=line --load-start=1 --load-end=5",
+            r#"flags "--load-*": failed to step by 0: give a step above 0 to go up, below 0 to go down"#,
+        ),
+        (
+            "--concurrency-schedule=step --concurrency-start=1",
+            r#"flags "--concurrency-*": failed to step every 0s: give a step duration"#,
+        ),
+        (
+            "--concurrency-schedule=line --concurrency-start=5 --concurrency-end=2",
+            r#"flags "--concurrency-*": failed to go from 5 to 2 by steps of 1: give an end of 1 to 1000 that the steps lead to"#,
+        ),
+        (
+            "--stream-dynamic-messages",
+            r#"flag "--stream-dynamic-messages" is not served by the built-in generator: give the messages as a JSON list with -d, filled in once for each call"#,
         ),
         (
             "--async",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::{CommandError, hey};
-use crate::load::{Limit, Plan};
+use crate::load::{Concurrency, Limit, Pace, Plan};
 use crate::settings::parse_duration;
 
 const PROGRAM: &str = "wrk";
@@ -62,8 +62,8 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
         value: Some(url.clone()),
     })?;
     let mut plan = Plan::new(uri, Limit::Time(length));
-    plan.concurrency = concurrency;
-    plan.rate_per_s = rate;
+    plan.concurrency = Concurrency::Constant(concurrency);
+    plan.pace = rate.map(Pace::Constant);
     plan.headers = headers;
     plan.timeout = Some(timeout);
     plan.follows_redirects = false;

@@ -9,7 +9,7 @@ use super::{CHECK, Channel, HEALTH};
 use crate::load::{Fault, Plan, PlanError};
 
 /// A question about one service's health.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Probe {
     /// Where to, with its limits of time.
     pub(crate) plan: Plan,

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use tokio::time::timeout;
 
 use super::connect::{self, Http};
+use super::plan::Filled;
 use super::rpc::Code;
 use super::{Fault, Plan, PlanError};
 
@@ -56,31 +57,31 @@ impl Sender {
         })
     }
 
-    /// Sends the n-th request and reads the answer.
-    pub(super) async fn send(&self, n: u64) -> Result<Got, Fault> {
+    /// Sends the n-th request, for a worker, and reads the answer.
+    pub(super) async fn send(&self, n: u64, worker: usize) -> Result<Got, Fault> {
         match self.plan.timeout {
-            Some(limit) => timeout(limit, self.exchange(n))
+            Some(limit) => timeout(limit, self.exchange(n, worker))
                 .await
                 .map_err(|_| Fault::Timeout)?,
-            None => self.exchange(n).await,
+            None => self.exchange(n, worker).await,
         }
     }
 
-    async fn exchange(&self, n: u64) -> Result<Got, Fault> {
-        // The remainder is below a length, so it fits.
-        let turn = |length: usize| {
-            let length = u64::try_from(length).unwrap_or(u64::MAX).max(1);
-            usize::try_from(n % length).unwrap_or(0)
-        };
-        let client = self.clients.get(turn(self.clients.len()));
+    async fn exchange(&self, n: u64, worker: usize) -> Result<Got, Fault> {
+        let client = self.clients.get(worker % self.clients.len().max(1));
         let client = client.ok_or(Fault::Connect)?;
         let Some(calls) = &self.plan.calls else {
             return self.follow(client).await;
         };
-        let body = calls.bodies.get(turn(calls.bodies.len())).cloned();
-        let body = body.unwrap_or_default();
+        let own = match &calls.fill {
+            Some(fill) => fill.fill(n, worker).ok_or(Fault::Unfilled)?,
+            None => Filled::default(),
+        };
+        let body = own.body.unwrap_or_else(|| in_turn(&calls.bodies, n));
+        let mut headers = own.headers;
+        headers.extend(self.headers.clone());
         let got = self
-            .once(client, &self.plan.url, &self.plan.method, body)
+            .once(client, &self.plan.url, &self.plan.method, headers, body)
             .await?;
         if got.code == Code::OK {
             Ok(got)
@@ -95,7 +96,10 @@ impl Sender {
             (plan.url.clone(), plan.method.clone(), plan.body.clone());
         let mut left = self.redirects_max;
         loop {
-            let got = self.once(client, &url, &method, body.clone()).await?;
+            let headers = self.headers.clone();
+            let got = self
+                .once(client, &url, &method, headers, body.clone())
+                .await?;
             let location = got
                 .headers
                 .get(header::LOCATION)
@@ -125,12 +129,13 @@ impl Sender {
         client: &Http,
         url: &Uri,
         method: &Method,
+        headers: HeaderMap,
         body: Bytes,
     ) -> Result<Got, Fault> {
         let mut request = Request::new(Full::new(body));
         *request.uri_mut() = url.clone();
         *request.method_mut() = method.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = headers;
         let answer = client.request(request).await?;
         let (parts, mut body) = answer.into_parts();
         let (mut bytes, mut trailers) = (0_u64, None);
@@ -148,6 +153,14 @@ impl Sender {
             bytes,
         })
     }
+}
+
+/// The body of the n-th request.
+pub(crate) fn in_turn(bodies: &[Bytes], n: u64) -> Bytes {
+    let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX).max(1);
+    // The remainder is below a length, so it fits.
+    let place = usize::try_from(n % count).unwrap_or(0);
+    bodies.get(place).cloned().unwrap_or_default()
 }
 
 /// A `Location` seen from the URL that gave it.

@@ -47,7 +47,7 @@ pub(crate) fn client(plan: &Plan) -> Result<Http, PlanError> {
         to: plan.connect_to.clone(),
     };
     let idle = if plan.is_keepalive {
-        plan.concurrency
+        plan.concurrency.highest()
     } else {
         0
     };
@@ -66,7 +66,7 @@ fn connector(steered: Steered, plan: &Plan) -> Result<HttpsConnector<Steered>, P
         Trust::Any => None,
     };
     let mut builder = HttpsConnectorBuilder::new()
-        .with_tls_config(config(&plan.trust)?)
+        .with_tls_config(config(plan)?)
         .https_or_http();
     if let Some(name) = name {
         let wanted = ServerName::try_from(name.to_owned());
@@ -82,20 +82,18 @@ fn connector(steered: Steered, plan: &Plan) -> Result<HttpsConnector<Steered>, P
     })
 }
 
-fn config(trust: &Trust) -> Result<ClientConfig, PlanError> {
+fn config(plan: &Plan) -> Result<ClientConfig, PlanError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(DEFAULT_VERSIONS)
         .unwrap_or_else(|_| unreachable!("the provider's suites serve the default versions"));
-    Ok(match trust {
+    let builder = match &plan.trust {
         Trust::Any => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Unverified(provider)))
-            .with_no_client_auth(),
+            .with_custom_certificate_verifier(Arc::new(Unverified(provider))),
         Trust::Checked { roots: None, .. } => builder
             .with_native_roots()
-            .map_err(|_| PlanError::Certificates)?
-            .with_no_client_auth(),
+            .map_err(|_| PlanError::Certificates)?,
         Trust::Checked {
             roots: Some(pem), ..
         } => {
@@ -104,8 +102,12 @@ fn config(trust: &Trust) -> Result<ClientConfig, PlanError> {
             if roots.add_parsable_certificates(found).0 == 0 {
                 return Err(PlanError::Certificates);
             }
-            builder.with_root_certificates(roots).with_no_client_auth()
+            builder.with_root_certificates(roots)
         }
+    };
+    Ok(match &plan.identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.shown()),
+        None => builder.with_no_client_auth(),
     })
 }
 

@@ -2,15 +2,20 @@
 //!
 //! Values only, with their limits; `command.rs` makes plans of command lines.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 
+use super::identity::Identity;
+use super::pace::{Concurrency, Pace};
+
 /// Workers, and so open requests, at one time.
 pub const CONCURRENCY_MAX: usize = 1000;
 /// Requests per second in total.
-const RATE_MAX_PER_S: f64 = 100_000.0;
+pub const RATE_MAX_PER_S: u32 = 100_000;
 /// Time past the end that answers under way are waited for, if they have no limit.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -40,16 +45,34 @@ pub enum Trust {
 
 /// Calls of one gRPC method in the place of plain requests. A call that ends with another status
 /// than OK is a failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Calls {
     /// Bodies, sent in turn: messages in their frames.
     pub bodies: Vec<Bytes>,
-    /// Connections that the calls are spread over.
+    /// Makes what every call has of its own.
+    pub fill: Option<Arc<dyn Fill>>,
+    /// Connections that the workers are spread over.
     pub connections: usize,
 }
 
+/// Makes what differs from call to call.
+pub trait Fill: fmt::Debug + Send + Sync {
+    /// What the n-th call has of its own, sent by a worker; `None` if it cannot be made. Both
+    /// are counted from 0.
+    fn fill(&self, n: u64, worker: usize) -> Option<Filled>;
+}
+
+/// What one call has of its own.
+#[derive(Clone, Debug, Default)]
+pub struct Filled {
+    /// Its body, if that is not one of those sent in turn.
+    pub body: Option<Bytes>,
+    /// Headers beside those of every call.
+    pub headers: HeaderMap,
+}
+
 /// A load to generate.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// Where to: `http` or `https`.
     pub url: Uri,
@@ -59,20 +82,22 @@ pub struct Plan {
     pub connect_timeout: Option<Duration>,
     /// Whether the server must show who it is.
     pub trust: Trust,
+    /// Who to be for servers that ask.
+    pub identity: Option<Identity>,
     /// Method of every request.
     pub method: Method,
     /// Headers of every request; `Host` replaces the URL's.
     pub headers: HeaderMap,
     /// Body of every request.
     pub body: Bytes,
-    /// Requests per second of all workers together; as fast as answers come if absent.
-    pub rate_per_s: Option<f64>,
+    /// When requests of all workers together are due; as fast as answers come if absent.
+    pub pace: Option<Pace>,
     /// When to end.
     pub limit: Limit,
     /// Time after which to end, whatever the limit says.
     pub cutoff: Option<Duration>,
     /// Requests open at one time.
-    pub concurrency: usize,
+    pub concurrency: Concurrency,
     /// Speak HTTP/2; over `http` without asking first.
     pub is_http2: bool,
     /// Time for one answer; no limit if absent.
@@ -130,13 +155,14 @@ impl Plan {
             connect_to: None,
             connect_timeout: None,
             trust: Trust::Any,
+            identity: None,
             method: Method::GET,
             headers: HeaderMap::new(),
             body: Bytes::new(),
-            rate_per_s: None,
+            pace: None,
             limit,
             cutoff: None,
-            concurrency: 1,
+            concurrency: Concurrency::Constant(1),
             is_http2: false,
             timeout: Some(Duration::from_secs(20)),
             is_keepalive: true,
@@ -154,26 +180,36 @@ impl Plan {
                 url: self.url.to_string(),
             });
         }
-        if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
-            return Err(PlanError::Concurrency {
-                concurrency: self.concurrency,
-            });
+        let concurrency = self.concurrency.highest();
+        if !(1..=CONCURRENCY_MAX).contains(&concurrency) {
+            return Err(PlanError::Concurrency { concurrency });
         }
-        match self.rate_per_s {
-            Some(rate) if !(rate > 0.0 && rate <= RATE_MAX_PER_S) => Err(PlanError::Rate {
-                rate: rate.to_string(),
-            }),
-            Some(_) | None => Ok(()),
+        match self.pace {
+            Some(Pace::Constant(rate)) if !(rate > 0.0 && rate <= f64::from(RATE_MAX_PER_S)) => {
+                Err(PlanError::Rate {
+                    rate: rate.to_string(),
+                })
+            }
+            // A schedule keeps within the bounds it was made for.
+            Some(Pace::Constant(_) | Pace::Scheduled(_)) | None => Ok(()),
         }
     }
 
     /// Workers that have something to do.
     pub(super) fn workers(&self) -> usize {
+        let highest = self.concurrency.highest();
         match self.limit {
-            Limit::Requests(count) => self
-                .concurrency
-                .min(usize::try_from(count).unwrap_or(usize::MAX)),
-            Limit::Time(_) => self.concurrency,
+            Limit::Requests(count) => highest.min(usize::try_from(count).unwrap_or(usize::MAX)),
+            Limit::Time(_) => highest,
+        }
+    }
+
+    /// How long the load goes on at most; no limit if absent.
+    pub(super) fn length(&self) -> Option<Duration> {
+        match (self.limit, self.cutoff) {
+            (Limit::Time(length), Some(cutoff)) => Some(length.min(cutoff)),
+            (Limit::Time(length), None) => Some(length),
+            (Limit::Requests(_), cutoff) => cutoff,
         }
     }
 

@@ -29,6 +29,8 @@ pub enum Fault {
     Broken,
     /// Too many redirects, or one to another host.
     Redirect,
+    /// A call's template gave no message or no metadata.
+    Unfilled,
     /// A gRPC call ended with another status than OK.
     Rpc(Code),
 }
@@ -52,6 +54,7 @@ impl Fault {
             Self::Timeout => "timeout".to_owned(),
             Self::Broken => "broken".to_owned(),
             Self::Redirect => "redirect".to_owned(),
+            Self::Unfilled => "template".to_owned(),
             Self::Rpc(code) => code.name().to_owned(),
         }
     }
@@ -64,6 +67,7 @@ impl fmt::Display for Fault {
             Self::Timeout => f.write_str("no answer in time"),
             Self::Broken => f.write_str("connection broke off"),
             Self::Redirect => f.write_str("redirect not followed"),
+            Self::Unfilled => f.write_str("template gave no message or metadata"),
             Self::Rpc(code) => write!(f, "rpc ended with {code}"),
         }
     }

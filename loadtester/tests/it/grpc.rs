@@ -231,6 +231,103 @@ async fn methods_come_from_files_sets_and_reflection() {
 }
 
 #[tokio::test]
+async fn templates_are_filled_in_for_every_call() {
+    let server = Server::start().await;
+    let (url, _stop, _task) = start(Settings::default()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("all.set");
+    std::fs::write(&set, compiled().encode_to_vec()).unwrap();
+    let line = |rest: &str| {
+        let (set, address) = (set.display(), &server.address);
+        hook(&format!(
+            "ghz --insecure -c 1 --protoset {set} {rest} {address}"
+        ))
+    };
+    let sent = async |rest: &str| {
+        let (status, text) = post(&url, &line(rest)).await;
+        assert_eq!(status, 200, "{text}");
+        (text, server.seen())
+    };
+    // Data and metadata, each call its own; texts are told as the server saw them.
+    let metadata = r#"-m '{"x-a":"{{.WorkerID}} {{.RequestNumber}} {{.MethodName}}"}'"#;
+    let data = r#"--call t.Echo/Say -d '{"n":[{{.RequestNumber}}]}' --name me -n 2"#;
+    let told = |n: u8| {
+        format!(
+            r#"/t.Echo/Say 00000000031a010{n} (Some("me:g0c0 {n} Say"), Some("20000m")) 127.0.0.1"#
+        )
+    };
+    let (_, seen) = sent(&format!("{data} {metadata}")).await;
+    assert_eq!(seen, [told(0), told(1)]);
+    // A list in turn, and all of it to a stream.
+    let list = r#"-d '[{"n":[1{{.RequestNumber}}]},{"n":[2{{.RequestNumber}}]}]' -n 2"#;
+    for (method, wanted) in [
+        ("Say", ["00000000031a010a", "00000000031a0115"]),
+        (
+            "Gather",
+            [
+                "00000000031a010a00000000031a0114",
+                "00000000031a010b00000000031a0115",
+            ],
+        ),
+    ] {
+        let (_, seen) = sent(&format!("--call t.Echo/{method} {list}")).await;
+        let seen: Vec<&str> = seen
+            .iter()
+            .filter_map(|line| line.split(' ').nth(1))
+            .collect();
+        assert_eq!(seen, wanted);
+    }
+    // Every variable and function, in lengths: the texts themselves are of chance and time.
+    let all = "{{.FullyQualifiedName}} {{.ServiceName}} {{.InputName}} {{.OutputName}} {{.IsClientStreaming}} \
+               {{.IsServerStreaming}} {{len .Timestamp}} {{.TimestampUnix | printf `%d` | len}} \
+               {{.TimestampUnixMilli | printf `%d` | len}} {{.TimestampUnixNano | printf `%d` | len}} {{len .UUID}} \
+               {{len newUUID}} {{randomString 40 | len}} {{randomInt 7 8}} {{eq newUUID newUUID}}";
+    let (_, seen) = sent(&format!(r#"-n 1 --call t.Echo/Say -m '{{"x-a":"{all}"}}'"#)).await;
+    let wanted = "t.Echo.Say Echo In In false false 20 10 13 19 36 36 40 7 false";
+    assert!(seen[0].contains(wanted), "{seen:?}");
+    // As they are, if the line says so.
+    let (_, seen) =
+        sent(r#"-n 1 --call t.Echo/Say --disable-template-data -d '{"text":"{{.X}}"}'"#).await;
+    assert!(seen[0].contains("0a067b7b2e587d7d"), "{seen:?}");
+    // What only some calls cannot be made of counts as failed; the rest goes out.
+    let odd = r#"-n 3 --call t.Echo/Say -d '{"n":[{{if eq .RequestNumber 1}}x{{end}}]}'"#;
+    let (text, seen) = sent(odd).await;
+    assert!(
+        text.contains("[1]\ttemplate gave no message or metadata"),
+        "{text}"
+    );
+    assert_eq!(seen.len(), 2);
+    // What no call can be made of is told before any is sent.
+    for (rest, why) in [
+        (
+            r#"-d '{"text":"{{.Nope}}"}'"#,
+            r#"at <.Nope>: map has no entry for key "Nope"; a call has .WorkerID"#,
+        ),
+        (
+            r#"-d '{"text":{{.UUID}}}'"#,
+            "failed to make t.In of the JSON in --data",
+        ),
+        (
+            r#"-d '{{randomInt 5 5}}'"#,
+            "no number from 5 on is below 5",
+        ),
+        (r#"-d '{{randomString 999999}}'"#, "give at most 262144"),
+        (
+            r#"-m '{"x-a":"{{println}}"}'"#,
+            "failed to read --metadata: it is no JSON object",
+        ),
+        (r#"-m '{"{{.UUID}} ":"a"}'"#, "is no name of a header"),
+    ] {
+        let (status, text) = post(&url, &line(&format!("--call t.Echo/Say {rest}"))).await;
+        assert!(
+            status == 400 && text.contains(why),
+            "{rest}: {status} {text}"
+        );
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
 async fn what_cannot_be_called_is_told() {
     let server = Server::start().await;
     let (url, _stop, _task) = start(Settings::default()).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use loadtester::load::{Fault, Limit, Plan, run};
+use loadtester::load::{Concurrency, Fault, Limit, Pace, Plan, Schedule, Steps, run};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,7 +21,7 @@ fn plan(url: &str, limit: Limit) -> Plan {
 async fn a_number_of_requests_over_kept_connections() {
     let target = Target::start().await;
     let mut wanted = plan(&target.url("/"), Limit::Requests(100));
-    wanted.concurrency = 4;
+    wanted.concurrency = Concurrency::Constant(4);
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = Arc::clone(&seen);
     let summary = run(wanted.clone(), move |answer| {
@@ -59,7 +59,8 @@ async fn a_number_of_requests_over_kept_connections() {
 async fn a_rate_is_kept_and_late_answers_count_from_when_they_were_due() {
     let target = Target::start().await;
     let mut wanted = plan(&target.url("/"), Limit::Time(Duration::from_millis(500)));
-    (wanted.rate_per_s, wanted.concurrency) = (Some(200.0), 4);
+    wanted.pace = Some(Pace::Constant(200.0));
+    wanted.concurrency = Concurrency::Constant(4);
     let summary = run(wanted.clone(), |_| {}).await.unwrap();
     // A busy machine may send fewer, never more; the rest is told.
     assert!(
@@ -68,7 +69,7 @@ async fn a_rate_is_kept_and_late_answers_count_from_when_they_were_due() {
     );
     // 50 ms an answer, one worker: 20 of 100 due requests can be sent, ever later.
     wanted.url = target.url("/slow").parse().unwrap();
-    wanted.concurrency = 1;
+    wanted.concurrency = Concurrency::Constant(1);
     let summary = run(wanted, |_| {}).await.unwrap();
     assert!(
         summary.requests() <= 11 && summary.missed >= 89,
@@ -79,6 +80,44 @@ async fn a_rate_is_kept_and_late_answers_count_from_when_they_were_due() {
         "{summary}"
     );
     assert!(summary.to_string().contains("Not sent:"), "{summary}");
+}
+
+#[tokio::test]
+async fn a_rate_and_workers_may_vary() {
+    let target = Target::start().await;
+    let steps = |start, step, end, every_ms| {
+        let steps = Steps {
+            start,
+            step,
+            every: Duration::from_millis(every_ms),
+            end: Some(end),
+            within: None,
+            max: 1000,
+        };
+        Schedule::try_from(steps).unwrap()
+    };
+    // 10 and 20 within 200 ms, and 300 a second from then on: 60 in 300 ms.
+    let mut wanted = plan(&target.url("/"), Limit::Time(Duration::from_millis(300)));
+    wanted.pace = Some(Pace::Scheduled(steps(100, 100, 300, 100)));
+    wanted.concurrency = Concurrency::Scheduled(steps(1, 1, 4, 10));
+    let summary = run(wanted.clone(), |_| {}).await.unwrap();
+    assert_eq!(summary.requests() + summary.missed, 60, "{summary}");
+    // What is cut off was never due.
+    wanted.limit = Limit::Requests(1000);
+    wanted.cutoff = Some(Duration::from_millis(200));
+    let summary = run(wanted.clone(), |_| {}).await.unwrap();
+    assert_eq!(summary.requests() + summary.missed, 30, "{summary}");
+    // The 31st is due after 200 ms; nobody waits for the workers of the next hours.
+    wanted.limit = Limit::Requests(31);
+    wanted.cutoff = None;
+    wanted.concurrency = Concurrency::Scheduled(steps(1, 1, 4, 3_600_000));
+    let summary = run(wanted.clone(), |_| {}).await.unwrap();
+    assert_eq!((summary.requests(), summary.missed), (31, 0), "{summary}");
+    assert!(summary.took >= Duration::from_millis(200), "{summary}");
+    // Workers that go leave one, who sends the rest.
+    wanted.concurrency = Concurrency::Scheduled(steps(4, -3, 1, 1));
+    let summary = run(wanted, |_| {}).await.unwrap();
+    assert_eq!((summary.requests(), summary.missed), (31, 0), "{summary}");
 }
 
 #[tokio::test]

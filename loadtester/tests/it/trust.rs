@@ -7,22 +7,34 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use loadtester::Settings;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;
 
 use crate::api::start;
 use crate::grpc::{Seen, answer, hook};
 use crate::support::post;
 
-/// Answers for the name `app.test`, by a certificate that no authority signed.
-async fn serve() -> String {
+/// Answers for the name `app.test`, by a certificate that no authority signed. Asks for a
+/// client's certificate that `clients` signed, if that is given.
+async fn serve(clients: Option<&[u8]>) -> String {
     let certificate = include_bytes!("testdata/named.cert.pem");
     let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("testdata/named.key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |pem| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(pem).unwrap())
+            .unwrap();
+        let roots = Arc::new(roots);
+        WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            .build()
+            .unwrap()
+    });
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate], key)
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
@@ -48,7 +60,7 @@ async fn serve() -> String {
 
 #[tokio::test]
 async fn certificates_are_checked_unless_told_otherwise() {
-    let address = serve().await;
+    let address = serve(None).await;
     let (url, _stop, _task) = start(Settings::default()).await;
     let folder = env!("CARGO_MANIFEST_DIR");
     let ca = format!("--cacert {folder}/tests/it/testdata/named.cert.pem");
@@ -78,5 +90,63 @@ async fn certificates_are_checked_unless_told_otherwise() {
         let line = format!("ghz -n 2 -c 1 {flags} {address}");
         let (status, text) = post(&url, &hook(&line)).await;
         assert!(status >= 400 && text.contains(wanted), "{flags}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_shows_its_certificate_to_a_server_that_asks() {
+    let address = serve(Some(include_bytes!("testdata/cert.pem"))).await;
+    let (url, _stop, _task) = start(Settings::default()).await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/testdata");
+    let pair = |cert: &str, key: &str| format!("--cert {folder}/{cert} --key {folder}/{key}");
+    let reply = async |flags: &str| {
+        let line = format!("ghz -n 2 -c 1 --skipTLS {flags} {address}");
+        post(&url, &hook(&line)).await
+    };
+    let ours = pair("client.cert.pem", "client.key.pem");
+    for (flags, is_let_in) in [
+        (ours.clone(), true),
+        (
+            format!("{ours} --cacert {folder}/named.cert.pem --cname app.test"),
+            true,
+        ),
+        (String::new(), false),
+        // Its own name, but nobody's who may sign for clients.
+        (pair("named.cert.pem", "named.key.pem"), false),
+    ] {
+        let (status, text) = reply(&flags).await;
+        let is_in = text.contains("[OK]\t2 responses");
+        assert!(status == 200 && is_in == is_let_in, "{flags}: {text}");
+    }
+    for (flags, wanted) in [
+        (
+            pair("client.key.pem", "client.key.pem"),
+            "failed to read --cert",
+        ),
+        (
+            pair("client.cert.pem", "client.cert.pem"),
+            "it holds no usable private key",
+        ),
+        (
+            pair("client.cert.pem", "named.key.pem"),
+            "named.key.pem\": it is not the key of the first certificate in --cert",
+        ),
+        (pair("none", "client.key.pem"), "failed to read --cert"),
+        (
+            format!("--cert {folder}/client.cert.pem --key /dev/zero"),
+            "it is not a file",
+        ),
+        (
+            format!("--cert {folder}/client.cert.pem"),
+            "needs \"--key\" beside it",
+        ),
+    ] {
+        let (status, text) = reply(&flags).await;
+        assert!(
+            status == 400 && text.contains(wanted),
+            "{flags}: {status} {text}"
+        );
+        // Not a line of any key.
+        assert!(!text.contains("MIG"), "{text}");
     }
 }

@@ -33,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("analysis", &["api", "rollout", "gotemplate"]),
     ("gateway", &["api"]),
     ("apiserver", &["goyaml"]),
-    ("loadtester", &[]),
+    ("loadtester", &["gotemplate"]),
     ("notifier", &["api"]),
     ("sandbox", &["api", "apiserver", "goyaml", "promql"]),
     (

@@ -132,29 +132,27 @@ fn long(letter: char) -> Option<&'static str> {
         .or_else(|| other.map(|(_, name)| *name))
 }
 
-/// Why a flag that is not of the load cannot be ignored; `None` if it can.
-pub(super) fn ignored(name: &str, text: &str) -> Option<CommandError> {
+/// Passes over a flag that is not of the load; those that cannot be passed over are errors.
+pub(super) fn ignored(name: &str, text: &str) -> Result<(), CommandError> {
     let cure = match name {
         "config" => "write its settings as flags",
         "data-file" | "binary-file" => "give the message as JSON with -d",
         "metadata-file" => "give the metadata as JSON with -m",
         "output" | "debug" => "leave it out; logCmdOutput logs the result",
-        "cert" | "key" => "leave client certificates out, or use --allow-shell and type bash",
-        "load-schedule" | "concurrency-schedule" => "the load is even: use \"const\"",
         "stream-interval" | "stream-call-duration" | "stream-call-count" if text != "0" => {
             "give the messages as a JSON list with -d"
         }
-        // Steps of schedules that are not served, and what shapes ghz itself.
-        _ if is_known(name) => return None,
+        // They shape ghz itself.
+        _ if is_known(name) => return Ok(()),
         _ => {
-            return Some(CommandError::Flag {
+            return Err(CommandError::Flag {
                 program: PROGRAM,
                 flag: format!("--{name}"),
             });
         }
     };
     if text.is_empty() {
-        return Some(bad(name, Some(text)));
+        return Err(bad(name, Some(text)));
     }
-    Some(unserved(name, cure))
+    Err(unserved(name, cure))
 }
