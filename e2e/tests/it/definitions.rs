@@ -1,4 +1,4 @@
-//! Definitions of the meshes' kinds: their own, which the setup took out of Go modules, or ours where there is none.
+//! Definitions of the meshes' kinds: their own, which the setup took out of Go modules, and ours where there is none.
 
 use std::path::{Path, PathBuf};
 
@@ -8,64 +8,24 @@ use serde_json::{Map, Value, json};
 
 use crate::cluster::apply_object;
 
-/// A kind whose mesh has no Go module to take its definition from. Ours takes every field.
-struct Permissive {
-    mesh: &'static str,
-    group: &'static str,
-    version: &'static str,
-    kind: &'static str,
-    plural: &'static str,
-    scope: &'static str,
-}
-
-const PERMISSIVE: [Permissive; 4] = [
-    Permissive {
-        mesh: "kuma",
-        group: "kuma.io",
-        version: "v1alpha1",
-        kind: "TrafficRoute",
-        plural: "trafficroutes",
-        scope: "Cluster",
-    },
-    Permissive {
-        mesh: "gloo",
-        group: "gloo.solo.io",
-        version: "v1",
-        kind: "Upstream",
-        plural: "upstreams",
-        scope: "Namespaced",
-    },
-    Permissive {
-        mesh: "gloo",
-        group: "gateway.solo.io",
-        version: "v1",
-        kind: "RouteTable",
-        plural: "routetables",
-        scope: "Namespaced",
-    },
-    Permissive {
-        mesh: "appmesh-v1beta2",
-        group: "appmesh.k8s.aws",
-        version: "v1beta2",
-        kind: "VirtualRouter",
-        plural: "virtualrouters",
-        scope: "Namespaced",
-    },
+/// Definitions of meshes whose Go module has none, or none of a version that our adapters write.
+const OURS: [(&str, &str); 3] = [
+    ("appmesh", include_str!("../../crds/appmesh.yaml")),
+    ("gloo", include_str!("../../crds/gloo.yaml")),
+    ("kuma", include_str!("../../crds/kuma.yaml")),
 ];
 
 /// Of a schema: fields that it does not declare are kept.
 const OPEN: &str = "x-kubernetes-preserve-unknown-fields";
 
-/// Applies a mesh's definitions. A folder of its own definitions wins over ours.
+/// Applies a mesh's definitions. Those in a folder of its own win over ours, version by version.
 pub(crate) async fn apply_definitions(client: &Client, mesh: &str) -> Result<()> {
     let folder = std::env::var("E2E_CRDS").context("E2E_CRDS names no folder")?;
-    let folder = Path::new(&folder).join(mesh);
-    let definitions = if folder.exists() {
-        own(&folder)?
-    } else {
-        let ours = PERMISSIVE.iter().filter(|one| one.mesh == mesh);
-        ours.map(permissive).collect()
-    };
+    let own = own(&Path::new(&folder).join(mesh))?;
+    let mut definitions = Vec::new();
+    for definition in own.into_iter().chain(ours(mesh)?) {
+        complete(&mut definitions, definition);
+    }
     ensure!(!definitions.is_empty(), "{mesh} has no definition");
     for definition in definitions {
         apply_object(client, &definition).await?;
@@ -73,10 +33,44 @@ pub(crate) async fn apply_definitions(client: &Client, mesh: &str) -> Result<()>
     Ok(())
 }
 
+/// Our definitions of a mesh's kinds.
+pub(crate) fn ours(mesh: &str) -> Result<Vec<Value>> {
+    let found = OURS.iter().find(|(name, _)| *name == mesh);
+    let text = found.map_or("", |(_, text)| text);
+    Ok(goyaml::parse_json(text, &goyaml::Limits::default())?)
+}
+
+/// Adds a definition, or of one that is there the versions that it lacks. What is stored stays as it is: App Mesh's
+/// first version, which takes every field, so that nothing of the second is lost.
+fn complete(definitions: &mut Vec<Value>, mut next: Value) {
+    let is_same = |one: &&mut Value| one["metadata"]["name"] == next["metadata"]["name"];
+    let Some(found) = definitions.iter_mut().find(is_same) else {
+        return definitions.push(next);
+    };
+    let versions = found["spec"]["versions"].as_array_mut().unwrap();
+    for mut version in std::mem::take(next["spec"]["versions"].as_array_mut().unwrap()) {
+        if versions
+            .iter()
+            .all(|known| known["name"] != version["name"])
+        {
+            version["storage"] = json!(false);
+            versions.push(version);
+        }
+    }
+}
+
+/// The definitions in a mesh's folder; none if it has no folder.
 fn own(folder: &Path) -> Result<Vec<Value>> {
     let mut definitions = Vec::new();
-    for file in std::fs::read_dir(folder)? {
-        definitions.extend(of_file(&file?.path())?);
+    if folder.exists() {
+        let entries = std::fs::read_dir(folder)?;
+        let mut paths = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        paths.sort();
+        for path in paths {
+            definitions.extend(of_file(&path)?);
+        }
     }
     Ok(definitions)
 }
@@ -98,12 +92,8 @@ fn mended(definition: Value) -> Value {
     } else {
         definition
     };
-    match definition["metadata"]["name"].as_str() {
-        Some("trafficsplits.split.smi-spec.io") => serve_splits(&mut definition),
-        Some("virtualnodes.appmesh.k8s.aws" | "virtualservices.appmesh.k8s.aws") => {
-            add_second_version(&mut definition);
-        }
-        Some(_) | None => {}
+    if definition["metadata"]["name"] == "trafficsplits.split.smi-spec.io" {
+        serve_splits(&mut definition);
     }
     definition
 }
@@ -121,45 +111,6 @@ fn serve_splits(definition: &mut Value) {
     for version in versions {
         version["served"] = json!(true);
     }
-}
-
-/// App Mesh's module of the first version knows no second. Stored as the second, which takes every field, nothing is lost.
-fn add_second_version(definition: &mut Value) {
-    let versions = definition["spec"]["versions"].as_array_mut().unwrap();
-    if versions.iter().any(|version| version["name"] == "v1beta2") {
-        return;
-    }
-    for version in versions.iter_mut() {
-        version["storage"] = json!(false);
-    }
-    versions.push(open_version("v1beta2"));
-}
-
-/// A version that takes every field, and is stored.
-fn open_version(name: &str) -> Value {
-    let schema = json!({"type": "object", OPEN: true});
-    json!({"name": name, "served": true, "storage": true, "subresources": {"status": {}},
-        "schema": {"openAPIV3Schema": schema}})
-}
-
-fn permissive(of: &Permissive) -> Value {
-    let Permissive {
-        group,
-        kind,
-        plural,
-        ..
-    } = of;
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.{group}")},
-        "spec": {
-            "group": group,
-            "scope": of.scope,
-            "names": {"plural": plural, "singular": kind.to_lowercase(), "kind": kind, "listKind": format!("{kind}List")},
-            "versions": [open_version(of.version)],
-        },
-    })
 }
 
 /// A definition of apiextensions v1beta1 as v1, which wants a schema in each version and a type at each field. As in

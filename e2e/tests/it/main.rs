@@ -17,6 +17,8 @@ mod conformance;
 mod definitions;
 /// What Envoy has been told, and its program.
 mod envoy;
+/// Knative's controller, for where none runs.
+mod knative;
 /// Real data planes on the real node.
 mod mesh;
 /// The main job on a real node.

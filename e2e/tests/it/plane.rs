@@ -17,12 +17,12 @@ use serde_json::Value;
 
 use crate::cluster::{api, apply, client, get, prepare, wait_for_phase};
 use crate::definitions::apply_definitions;
+use crate::knative::Knative;
 use crate::pods::Kubelet;
 use crate::program::{Program, sluice};
-use knative::Knative;
 use providers::{PROVIDERS, Provider, Split, Target};
 
-mod knative;
+mod ours;
 mod providers;
 mod strict;
 
@@ -100,7 +100,7 @@ async fn release(client: &Client, provider: &Provider) -> Result<()> {
     let namespace = provider.namespace();
     prepare(client, &namespace).await?;
     let is_knative = provider.target == Target::KnativeService;
-    let _knative = is_knative.then(|| Knative::start(client.clone(), namespace.clone()));
+    let _knative = is_knative.then(|| Knative::start(client.clone(), namespace.clone(), true));
     apply(client, &provider.entrance.replace("NAMESPACE", &namespace)).await?;
     apply(client, &target(provider, "1.0.0")).await?;
     apply(client, &canary(provider)).await?;

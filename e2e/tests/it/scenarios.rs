@@ -17,6 +17,7 @@ mod pods;
 mod script;
 mod seen;
 mod stage;
+mod target;
 mod words;
 
 /// A script that says why the operator cannot play it.

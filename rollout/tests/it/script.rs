@@ -13,7 +13,7 @@ use api::{
 use chrono::{DateTime, TimeDelta, Utc};
 use rollout::{
     Answers, Decision, Defaults, Measured, Part, Revision, Seen, Snapshot, Split, State,
-    TrafficSeen, ValidSpec, Weight, Workload, World, audit, decide, probes,
+    TrafficSeen, ValidSpec, Weight, Workload, World, audit, decide, probes, spec::TargetKind,
 };
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ pub(crate) struct Cluster {
     pub(crate) status: Option<CanaryStatus>,
     pub(crate) answers: Answers,
     pub(crate) now: DateTime<Utc>,
+    kind: TargetKind,
     metrics: BTreeMap<String, Measured>,
     closed: BTreeMap<String, String>,
     is_up: (bool, bool),
@@ -75,8 +76,12 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 pub(crate) fn version(name: &str) -> Snapshot {
+    of_revision(format!("{name}{}", "0".repeat(64 - name.len())))
+}
+
+fn of_revision(name: String) -> Snapshot {
     Snapshot {
-        revision: Revision::new(format!("{name}{}", "0".repeat(64 - name.len()))),
+        revision: Revision::new(name),
         configs: BTreeMap::new(),
     }
 }
@@ -84,10 +89,11 @@ pub(crate) fn version(name: &str) -> Snapshot {
 impl Cluster {
     pub(crate) fn new(canary: Canary) -> Self {
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        Self {
+        let spec = ValidSpec::validate(&canary, &Defaults::default()).unwrap();
+        let mut new = Self {
             canary,
+            kind: spec.target.kind,
             world: World {
-                target: Seen::Present(pods(Some(version("v1")), REPLICAS)),
                 primary: Seen::Absent,
                 traffic: TrafficSeen::Unreadable(
                     "VirtualService \"podinfo\" does not exist".into(),
@@ -109,7 +115,9 @@ impl Cluster {
             writes_left: None,
             writes: 0,
             weights: Vec::new(),
-        }
+        };
+        new.world.target = Seen::Present(new.workload(Some(new.version(1))));
+        new
     }
 
     /// A cluster in which Flagger left this Canary, and Sluice has not looked yet.
@@ -143,6 +151,26 @@ impl Cluster {
 
     pub(crate) fn spec(&self) -> ValidSpec {
         ValidSpec::validate(&self.canary, &Defaults::default()).unwrap()
+    }
+
+    /// A version of the target; of Knative its revision.
+    fn version(&self, number: u8) -> Snapshot {
+        match self.kind {
+            TargetKind::Knative => of_revision(format!("podinfo-{number:05}")),
+            TargetKind::Deployment | TargetKind::DaemonSet | TargetKind::Service => {
+                version(&format!("v{number}"))
+            }
+        }
+    }
+
+    /// What runs, of the target's kind: nothing is counted of a Service, and a revision counts as one.
+    fn workload(&self, snapshot: Option<Snapshot>) -> Workload {
+        let replicas = match self.kind {
+            TargetKind::Deployment | TargetKind::DaemonSet => REPLICAS,
+            TargetKind::Service => 0,
+            TargetKind::Knative => 1,
+        };
+        pods(snapshot, replicas)
     }
 
     pub(crate) fn state(&self) -> State {

@@ -85,7 +85,7 @@ spec:
     },
     Provider {
         name: "appmesh",
-        definitions: &["appmesh", "appmesh-v1beta2"],
+        definitions: &["appmesh"],
         golden: "appmesh",
         service: ", meshName: global",
         made: &[
@@ -100,7 +100,7 @@ spec:
     },
     Provider {
         name: "appmesh:v1beta2",
-        definitions: &["appmesh", "appmesh-v1beta2"],
+        definitions: &["appmesh"],
         golden: "appmesh-v1beta2",
         made: &[
             ["appmesh.k8s.aws/v1beta2", "VirtualRouter", "podinfo"],

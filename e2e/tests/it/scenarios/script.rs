@@ -112,8 +112,9 @@ impl Trace {
 /// when, and lengths of time are longer here.
 pub(super) fn event(text: &str) -> Option<String> {
     let is_of_pods = |of: &str| text.starts_with(&format!("{of} not ready: "));
-    let is_passing =
-        is_of_pods("canary deployment podinfo.test") || is_of_pods("podinfo-primary.test");
+    let is_passing = is_of_pods("canary deployment podinfo.test")
+        || is_of_pods("podinfo-primary.test")
+        || text.starts_with("Knative Revision ");
     let timed = [" no verdict for ", " stayed closed for "];
     let found = timed.iter().find_map(|what| {
         let (before, rest) = text.split_once(what)?;

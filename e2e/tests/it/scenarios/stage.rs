@@ -1,4 +1,4 @@
-//! A cluster with one Deployment, its Canary and the operator, on which a script is played.
+//! A cluster with one target, its Canary and the operator, on which a script is played.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use apiserver::ApiServer;
 use chrono::{DateTime, Utc};
 use futures::TryStreamExt;
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -22,7 +21,9 @@ use super::answers::{Answers, EVENTS};
 use super::pods::Pods;
 use super::script::Script;
 use super::seen::Observer;
+use super::target::{Target, deployment};
 use crate::cluster::{apply, apply_object};
+use crate::knative::{self, Knative};
 
 pub(super) const NAMESPACE: &str = "test";
 /// A second of a script takes so many here: a round that follows from another comes a second later at times, which a
@@ -42,7 +43,9 @@ pub(super) struct Stage {
     pub(super) answers: Arc<Answers>,
     pub(super) pods: Arc<Pods>,
     pub(super) seen: Observer,
-    pub(super) is_routed: bool,
+    pub(super) target: Target,
+    is_routed: bool,
+    _knative: Option<Knative>,
     server: ApiServer,
     epoch: DateTime<Utc>,
     start: Instant,
@@ -65,17 +68,25 @@ impl Stage {
         for definition in api::crd::all() {
             apply_object(&client, &definition).await?;
         }
-        apply(&client, include_str!("../../../crds/istio.yaml")).await?;
+        for definitions in [
+            include_str!("../../../crds/istio.yaml"),
+            include_str!("../../../crds/knative.yaml"),
+        ] {
+            apply(&client, definitions).await?;
+        }
         apply(
             &client,
             &format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"),
         )
         .await?;
         let answers: Arc<Answers> = Arc::default();
+        let target = Target::of(&script.canary)?;
         let stage = Self {
             seen: Observer::start(client.clone(), Arc::clone(&answers)),
-            is_routed: script.canary["spec"]["provider"] == "istio",
-            pods: Arc::new(Pods::new()),
+            is_routed: script.canary["spec"]["provider"] != "kubernetes",
+            pods: Arc::new(Pods::of(target)),
+            _knative: target.start(&client),
+            target,
             client,
             answers,
             server,
@@ -96,7 +107,7 @@ impl Stage {
         })
     }
 
-    /// The Canary, its Deployment, and what Flagger left behind if the Canary has a status.
+    /// The Canary, its target, and what Flagger left behind if the Canary has a status.
     async fn load(&self, canary: &Value) -> Result<()> {
         let mut canary = slowed(canary.clone());
         let status = canary.as_object_mut().and_then(|it| it.remove("status"));
@@ -104,7 +115,7 @@ impl Stage {
         let phase = status.as_ref().and_then(|status| status["phase"].as_str());
         let is_settled = matches!(phase, Some("Initialized" | "Succeeded" | "Failed"));
         let replicas = if is_settled { 0 } else { 2 };
-        apply_object(&self.client, &deployment("podinfo", "v1", replicas)).await?;
+        apply_object(&self.client, &self.target.object("v1", replicas)).await?;
         if let Some(status) = status {
             apply_object(&self.client, &deployment("podinfo-primary", "v1", 2)).await?;
             self.canaries()
@@ -118,13 +129,14 @@ impl Stage {
         Ok(())
     }
 
-    /// Pods follow their Deployments for as long as there is somebody to write to.
+    /// Pods follow their Deployments or revisions for as long as there is somebody to write to.
     fn keep_pods(&self) {
         let (client, pods) = (self.client.clone(), Arc::clone(&self.pods));
         tokio::spawn(async move {
-            let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
+            let followed: Api<DynamicObject> =
+                Api::namespaced_with(client.clone(), NAMESPACE, &pods.followed());
             let config = watcher::Config::default();
-            let mut seen = Box::pin(watcher(deployments, config).applied_objects());
+            let mut seen = Box::pin(watcher(followed, config).applied_objects());
             while let Ok(Some(_)) = seen.try_next().await {
                 if pods.follow(&client).await.is_err() {
                     return;
@@ -185,7 +197,7 @@ impl Stage {
         Ok((stop, task))
     }
 
-    /// Weights of the VirtualService, as a script has them.
+    /// Weights of the routes, as a script has them.
     pub(super) async fn route(&self) -> Result<Option<String>> {
         if !self.is_routed {
             return Ok(None);
@@ -193,6 +205,9 @@ impl Stage {
         let Some(found) = self.routes().get_opt("podinfo").await? else {
             return Ok(None);
         };
+        if self.target == Target::Knative {
+            return Ok(Some(traffic(&found.data["spec"]["traffic"])));
+        }
         // Rules for cookies come before the one with the weights.
         let rules = found.data.pointer("/spec/http").and_then(Value::as_array);
         let is_weighted = |rule: &&Value| !rule["match"].to_string().contains("Cookie");
@@ -219,7 +234,11 @@ impl Stage {
 
     pub(super) fn routes(&self) -> Api<DynamicObject> {
         let gvk = GroupVersionKind::gvk("networking.istio.io", "v1beta1", "VirtualService");
-        Api::namespaced_with(self.client.clone(), NAMESPACE, &ApiResource::from_gvk(&gvk))
+        let resource = match self.target {
+            Target::Knative => knative::resource("Service"),
+            Target::Deployment | Target::Service => ApiResource::from_gvk(&gvk),
+        };
+        Api::namespaced_with(self.client.clone(), NAMESPACE, &resource)
     }
 
     pub(super) fn canaries(&self) -> Api<api::Canary> {
@@ -242,6 +261,16 @@ impl Stage {
     }
 }
 
+/// Weights of a Knative Service: the latest revision is the canary.
+fn traffic(entries: &Value) -> String {
+    let percent = |is_canary: bool| {
+        let is_it = |one: &&Value| (one["latestRevision"] == true) == is_canary;
+        let found = entries.as_array().into_iter().flatten().find(is_it);
+        found.and_then(|one| one["percent"].as_i64()).unwrap_or(0)
+    };
+    format!("{}/{}", percent(false), percent(true))
+}
+
 /// A Canary all of whose times are longer by `SCALE`.
 fn slowed(mut canary: Value) -> Value {
     let spec = &mut canary["spec"];
@@ -262,18 +291,4 @@ fn slowed(mut canary: Value) -> Value {
         .unwrap_or(DEADLINE_S);
     spec["progressDeadlineSeconds"] = json!(deadline * u64::from(SCALE));
     canary
-}
-
-/// A Deployment that runs a version.
-pub(super) fn deployment(name: &str, version: &str, replicas: u32) -> Value {
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": name, "namespace": NAMESPACE},
-        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": {
-            "metadata": {"labels": {"app": name}},
-            "spec": {"containers": [{"name": "podinfo", "image": format!("example.test/podinfo:{version}"),
-                "ports": [{"name": "http", "containerPort": 9898}],
-                "envFrom": [{"configMapRef": {"name": "a"}}]}]},
-        }},
-    })
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::answers::Answer;
 use super::pods::image;
-use super::stage::{NAMESPACE, Stage, deployment};
+use super::stage::{NAMESPACE, Stage};
+use super::target::{Target, deployment};
 use crate::cluster::apply_object;
 
 impl Stage {
@@ -79,9 +80,13 @@ impl Stage {
     }
 
     async fn release(&self, version: &str) -> Result<()> {
-        let found = self.deployments().get_opt("podinfo").await?;
+        let found = match self.target {
+            Target::Deployment => self.deployments().get_opt("podinfo").await?,
+            // What others wrote there stays.
+            Target::Service | Target::Knative => None,
+        };
         let Some(found) = found else {
-            return apply_object(&self.client, &deployment("podinfo", version, 2)).await;
+            return apply_object(&self.client, &self.target.object(version, 2)).await;
         };
         let replicas = found.spec.and_then(|spec| spec.replicas).unwrap_or(0);
         let replicas = u32::try_from(replicas)?;

@@ -130,7 +130,11 @@ fn split_told(split: Split) -> String {
     format!("{}/{canary}{mirrored}", 100 - canary)
 }
 
-/// A version's name, such as `v2`.
-fn short(snapshot: &rollout::Snapshot) -> String {
-    snapshot.short().chars().take(2).collect()
+/// A version's name, such as `v2`; of Knative a revision's.
+fn short(snapshot: &rollout::Snapshot) -> &str {
+    let name = snapshot.short();
+    if name.contains('-') {
+        return name;
+    }
+    name.get(..2).unwrap_or(name)
 }

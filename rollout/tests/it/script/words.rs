@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use rollout::{Measured, Part, Seen, Split, TrafficSeen, Weight};
+use rollout::world::WorkloadCondition;
+use rollout::{Measured, Part, Seen, Split, TrafficSeen, Weight, spec::TargetKind};
 
-use super::{Cluster, REPLICAS, pods, version};
+use super::Cluster;
 
 impl Cluster {
     pub(super) fn word(&mut self, word: &str) {
@@ -49,18 +50,30 @@ impl Cluster {
             (gate, "open") => drop(self.closed.remove(gate)),
             (revision, "") => {
                 let number = revision.strip_prefix('v').map(str::parse::<u8>);
-                assert!(matches!(number, Some(Ok(_))), "no such word: {revision}");
-                if !matches!(self.world.target, Seen::Present(_)) {
-                    self.world.target = Seen::Present(pods(None, REPLICAS));
-                }
-                if let Seen::Present(target) = &mut self.world.target {
-                    target.snapshot = Some(version(revision));
-                }
+                let Some(Ok(number)) = number else {
+                    panic!("no such word: {revision}");
+                };
+                self.release(number);
             }
             (metric, value) => {
                 let value = Measured::Value(value.parse().unwrap());
                 self.metrics.insert(metric.into(), value);
             }
+        }
+    }
+
+    /// The target becomes this version. The canary's copy of a Service is then behind.
+    fn release(&mut self, number: u8) {
+        let snapshot = Some(self.version(number));
+        match &mut self.world.target {
+            Seen::Present(target) if target.snapshot == snapshot => return,
+            Seen::Present(target) => target.snapshot = snapshot,
+            Seen::Absent | Seen::Unread => {
+                self.world.target = Seen::Present(self.workload(snapshot));
+            }
+        }
+        if self.kind == TargetKind::Service {
+            self.world.drift.insert(Part::Services);
         }
     }
 
@@ -91,6 +104,7 @@ impl Cluster {
 
     /// Pods follow what is wanted, when their side is up.
     pub(crate) fn move_pods(&mut self) {
+        let is_knative = self.kind == TargetKind::Knative;
         let (canary, primary) = self.is_up;
         for (seen, is_up) in [
             (&mut self.world.target, canary),
@@ -100,6 +114,11 @@ impl Cluster {
                 workload.updated = workload.desired;
                 workload.total = workload.desired;
                 workload.available = if is_up { workload.desired } else { 0 };
+                workload.availability = is_knative.then(|| WorkloadCondition {
+                    is_true: is_up,
+                    reason: "Deploying".into(),
+                    updated: self.start,
+                });
             }
         }
     }

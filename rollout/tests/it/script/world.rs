@@ -2,9 +2,10 @@
 
 use rollout::{
     Action, GateAnswer, Measured, Part, Probe, Sample, Seen, Snapshot, TrafficSeen, action::Scale,
+    spec::TargetKind,
 };
 
-use super::{Cluster, REPLICAS, pods};
+use super::{Cluster, REPLICAS};
 
 impl Cluster {
     pub(super) fn answer(&mut self, probe: Probe) {
@@ -45,7 +46,7 @@ impl Cluster {
             Action::RemoveFinalizer => self.world.has_finalizer = false,
             Action::Primary { from } => {
                 if self.world.primary == Seen::Absent {
-                    let mut primary = pods(Some(from.clone()), REPLICAS);
+                    let mut primary = self.workload(Some(from.clone()));
                     primary.available = 0;
                     self.world.primary = Seen::Present(primary);
                 }
@@ -104,7 +105,9 @@ impl Cluster {
     }
 
     fn scale(&mut self, replicas: u32) {
+        let is_scaled = matches!(self.kind, TargetKind::Deployment | TargetKind::DaemonSet);
         if let Seen::Present(target) = &mut self.world.target
+            && is_scaled
             && (replicas == 0 || target.desired == 0)
         {
             target.desired = replicas;

@@ -12,25 +12,36 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 
 /// Until it is dropped, Knative Services of this namespace are carried out.
-pub(super) struct Knative(tokio::task::JoinHandle<()>);
+pub(crate) struct Knative(tokio::task::JoinHandle<()>);
+
+/// A kind of Knative's, such as `Revision`.
+pub(crate) fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk("serving.knative.dev", "v1", kind))
+}
+
+/// The condition Ready: true, or unknown for as long as its pods start.
+pub(crate) fn ready(is_ready: bool) -> Value {
+    let (status, reason) = if is_ready {
+        ("True", "")
+    } else {
+        ("Unknown", "Deploying")
+    };
+    json!({"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z"})
+}
 
 impl Knative {
-    pub(super) fn start(client: Client, namespace: String) -> Self {
+    /// Revisions are ready at once, or whenever somebody else says so.
+    pub(crate) fn start(client: Client, namespace: String, is_ready: bool) -> Self {
         Self(tokio::spawn(async move {
             let api = |kind: &str| -> Api<DynamicObject> {
-                let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(
-                    "serving.knative.dev",
-                    "v1",
-                    kind,
-                ));
-                Api::namespaced_with(client.clone(), &namespace, &resource)
+                Api::namespaced_with(client.clone(), &namespace, &resource(kind))
             };
             let (services, revisions) = (api("Service"), api("Revision"));
             let seen = watcher(services.clone(), watcher::Config::default()).applied_objects();
             let mut seen = pin!(seen);
             while let Ok(Some(service)) = seen.try_next().await {
                 // A conflict comes with a newer object.
-                let _ = carry_out(&service, &services, &revisions).await;
+                let _ = carry_out(&service, &services, &revisions, is_ready).await;
             }
         }))
     }
@@ -46,12 +57,14 @@ async fn carry_out(
     service: &DynamicObject,
     services: &Api<DynamicObject>,
     revisions: &Api<DynamicObject>,
+    is_ready: bool,
 ) -> Result<()> {
     let generation = service.metadata.generation;
     if service.data["status"]["observedGeneration"].as_i64() == generation {
         return Ok(());
     }
-    let latest = latest(&service.data["spec"]["template"]["spec"], revisions).await?;
+    let template = &service.data["spec"]["template"]["spec"];
+    let latest = latest(template, revisions, is_ready).await?;
     let all = json!([{"latestRevision": true, "percent": 100}]);
     let mut traffic = service.data["spec"].get("traffic").unwrap_or(&all).clone();
     for entry in traffic.as_array_mut().into_iter().flatten() {
@@ -59,7 +72,7 @@ async fn carry_out(
             entry["revisionName"] = json!(latest);
         }
     }
-    let conditions = json!([ready()]);
+    let conditions = json!([ready(true)]);
     let status = json!({"status": {"observedGeneration": generation, "conditions": conditions,
         "latestCreatedRevisionName": latest, "latestReadyRevisionName": latest, "traffic": traffic}});
     let parameters = PatchParams::default();
@@ -70,7 +83,11 @@ async fn carry_out(
 }
 
 /// The revision of this template, made if it is new.
-async fn latest(template: &Value, revisions: &Api<DynamicObject>) -> Result<String> {
+async fn latest(
+    template: &Value,
+    revisions: &Api<DynamicObject>,
+    is_ready: bool,
+) -> Result<String> {
     let known = revisions.list(&Default::default()).await?.items;
     let image = |spec: &Value| spec["containers"][0]["image"].clone();
     if let Some(last) = known.last()
@@ -84,14 +101,10 @@ async fn latest(template: &Value, revisions: &Api<DynamicObject>) -> Result<Stri
     revisions
         .create(&PostParams::default(), &serde_json::from_value(revision)?)
         .await?;
-    let status = json!({"status": {"conditions": [ready()]}});
+    let status = json!({"status": {"conditions": [ready(is_ready)]}});
     let parameters = PatchParams::default();
     revisions
         .patch_status(&name, &parameters, &Patch::Merge(status))
         .await?;
     Ok(name)
-}
-
-fn ready() -> Value {
-    json!({"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"})
 }
