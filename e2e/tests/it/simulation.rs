@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::{get, wait_for_phase};
 use crate::outbound::InProcess;
 use crate::podinfo;
-use shape::Shape;
+use shape::{Judged, Shape};
 
 mod shape;
 
@@ -107,13 +107,6 @@ impl Version {
             Self::NeverReady => "sandbox.sluice.dev/ready: never",
         }
     }
-
-    fn phase(self) -> &'static str {
-        match self {
-            Self::Good => "Succeeded",
-            Self::Failing | Self::Slow | Self::NeverReady => "Failed",
-        }
-    }
 }
 
 /// One seed's cluster.
@@ -121,12 +114,11 @@ struct Run {
     rng: StdRng,
     sandbox: Sandbox,
     client: Client,
-    provider: &'static str,
     shape: Shape,
     outbound: Arc<InProcess>,
     operator: Option<Operator>,
     broken: Arc<Mutex<Vec<String>>>,
-    _observer: JoinHandle<()>,
+    _observer: Option<JoinHandle<()>>,
 }
 
 /// A running operator.
@@ -147,11 +139,17 @@ impl Run {
             LIVENESS,
         )
         .await?;
-        let mut options = TrafficOptions::new(run.mesh(), NAMESPACE, "podinfo");
+        let mesh = Mesh::of(run.shape.provider).context("a mesh")?;
+        let mut options = TrafficOptions::new(mesh, NAMESPACE, "podinfo");
         options.seed = seed;
         options.users.clone_from(&run.shape.users);
         let traffic = run.sandbox.traffic(options);
-        let mut last_good = 1;
+        let has_load = run.shape.judged == Judged::ByLoad;
+        let _load = has_load.then(|| {
+            let options = TrafficOptions::new(mesh, NAMESPACE, "podinfo-canary");
+            run.sandbox.traffic(options)
+        });
+        let mut last_promoted = 1;
         for number in 2..=run.rng.random_range(3..=4) {
             let version = Version::any(&mut run.rng);
             run.sandbox.api().set_faults(Arc::new(RandomFaults::new(
@@ -164,8 +162,8 @@ impl Run {
             run.trouble().await;
             run.sandbox.api().set_faults(Arc::new(NoFaults));
             run.settle(number, version).await?;
-            if version == Version::Good {
-                last_good = number;
+            if run.shape.phase(version) == "Succeeded" {
+                last_promoted = number;
             }
             let primary = get(
                 &run.client,
@@ -179,7 +177,7 @@ impl Run {
                 .pointer("/spec/template/spec/containers/0/image")
                 .and_then(Value::as_str);
             ensure!(
-                image == Some(&format!("example.test/podinfo:{last_good}")),
+                image == Some(&format!("example.test/podinfo:{last_promoted}")),
                 "after {number} ({version:?}) the primary runs {image:?}"
             );
         }
@@ -203,7 +201,6 @@ impl Run {
             ..Options::default()
         };
         let sandbox = Sandbox::start(options).await?;
-        let provider = ["sluice", "gatewayapi:v1", "istio"][rng.random_range(0..3)];
         for definition in api::crd::all() {
             sandbox.load(&definition.to_string()).await?;
         }
@@ -217,16 +214,15 @@ impl Run {
             ))
             .await?;
         let shape = Shape::any(&mut rng);
-        sandbox.load(&canary(provider, &shape)).await?;
+        sandbox.load(&canary(&shape)).await?;
         let outbound = Arc::new(InProcess::new(sandbox.prometheus().clone()));
         let broken = Arc::new(Mutex::new(Vec::new()));
-        let observer = observe(sandbox.client(), provider, Arc::clone(&broken));
+        let observer = observe(sandbox.client(), shape.provider, Arc::clone(&broken));
         let client = sandbox.client();
         let mut run = Self {
             rng,
             sandbox,
             client,
-            provider,
             shape,
             outbound,
             operator: None,
@@ -235,14 +231,6 @@ impl Run {
         };
         run.start_operator()?;
         Ok(run)
-    }
-
-    fn mesh(&self) -> Mesh {
-        match self.provider {
-            "istio" => Mesh::Istio,
-            "sluice" => Mesh::Sluice,
-            _ => Mesh::GatewayApi,
-        }
     }
 
     fn start_operator(&mut self) -> Result<()> {
@@ -324,7 +312,7 @@ impl Run {
             ensure!(
                 is_over || waits.is_string() || since.elapsed() < SILENCE,
                 "release {number} ({version:?}, {}) waits for nothing: {known}\n{}",
-                self.provider,
+                self.shape.provider,
                 self.shape.analysis
             );
             let replicas = target.pointer("/spec/replicas").and_then(Value::as_i64);
@@ -336,22 +324,27 @@ impl Run {
                 .pointer("/spec/template/spec/containers/0/image")
                 .and_then(Value::as_str)
                 == Some(&image);
-            if is_seen && phase == version.phase() && replicas == Some(0) {
+            if is_seen && phase == self.shape.phase(version) && replicas == Some(0) {
                 return Ok(());
             }
             sleep(Duration::from_secs(5)).await;
         }
         bail!(
             "release {number} ({version:?}, {}) did not end: {last}\n{}",
-            self.provider,
+            self.shape.provider,
             self.shape.analysis
         )
     }
 }
 
-/// Watches the routing objects: weights of primary and canary sum to 100, always.
-fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+/// Watches the routing objects, if the provider has any: weights of primary and canary sum to 100, always.
+fn observe(
+    client: Client,
+    provider: &str,
+    broken: Arc<Mutex<Vec<String>>>,
+) -> Option<JoinHandle<()>> {
     let (gvk, rules, backends) = match provider {
+        "kubernetes" => return None,
         "istio" => (
             GroupVersionKind::gvk("networking.istio.io", "v1beta1", "VirtualService"),
             "http",
@@ -365,7 +358,7 @@ fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> J
     };
     let routes: Api<DynamicObject> =
         Api::namespaced_with(client, NAMESPACE, &ApiResource::from_gvk(&gvk));
-    tokio::spawn(async move {
+    Some(tokio::spawn(async move {
         let mut seen = Box::pin(watcher(routes, watcher::Config::default()).applied_objects());
         while let Ok(Some(route)) = seen.try_next().await {
             let rules = route.data["spec"][rules].as_array().into_iter().flatten();
@@ -380,7 +373,7 @@ fn observe(client: Client, provider: &str, broken: Arc<Mutex<Vec<String>>>) -> J
                 broken.lock().unwrap().push(format!("weights {splits:?}"));
             }
         }
-    })
+    }))
 }
 
 fn deployment(number: u64, version: Version) -> String {
@@ -389,7 +382,8 @@ fn deployment(number: u64, version: Version) -> String {
     podinfo::deployment(&format!("namespace: {NAMESPACE}"), annotations, &container)
 }
 
-fn canary(provider: &str, shape: &Shape) -> String {
+fn canary(shape: &Shape) -> String {
+    let Shape { provider, spec, .. } = shape;
     let analysis = shape.indented(4);
     format!(
         "\
@@ -400,6 +394,7 @@ spec:
   provider: {provider}
   targetRef: {{apiVersion: apps/v1, kind: Deployment, name: podinfo}}
   progressDeadlineSeconds: 120
+  {spec}
   service:
     port: 80
     targetPort: 9898
@@ -408,9 +403,6 @@ spec:
   analysis:
     interval: 10s
     threshold: 3
-    metrics:
-      - {{name: request-success-rate, interval: 1m, thresholdRange: {{min: 99}}}}
-      - {{name: request-duration, interval: 1m, thresholdRange: {{max: 500}}}}
 {analysis}"
     )
 }
