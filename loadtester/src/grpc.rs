@@ -1,8 +1,8 @@
 //! gRPC load: what a `ghz` line asks for becomes a plan of the generator.
 //!
 //! ```text
-//! line ─ Call ─┬─ .proto file, protoset file ─┬─ method ─ messages ─ Plan
-//!              └─ the server's own reflection ┘
+//! line ─ Call ─┬─ .proto file, protoset file ─┬─ method ─┬─ messages, made once ──────┬─ Plan
+//!              └─ the server's own reflection ┘          └─ templates, filled in anew ┘
 //! ```
 //! `grpc.health.v1.Health` is known without either. Of a file that a line names nothing is told
 //! but what is wrong with it: lines come from whoever reaches the port.

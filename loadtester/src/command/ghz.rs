@@ -108,6 +108,7 @@ fn not_metadata(name: &str, source: metadata::MetadataError) -> CommandError {
 
 impl Default for Line {
     fn default() -> Self {
+        let workers_max = u32::try_from(CONCURRENCY_MAX).unwrap_or(u32::MAX);
         Self {
             host: None,
             call: None,
@@ -127,7 +128,7 @@ impl Default for Line {
             rate_per_s: 0,
             load: Ramp::new("load", 0, RATE_MAX_PER_S),
             concurrency: 50,
-            workers: Ramp::new("concurrency", 1, ramp::most(CONCURRENCY_MAX)),
+            workers: Ramp::new("concurrency", 1, workers_max),
             connections: 1,
             requests: 200,
             length: None,

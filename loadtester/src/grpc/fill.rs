@@ -52,12 +52,6 @@ impl Text {
     }
 }
 
-impl Default for Text {
-    fn default() -> Self {
-        Self::Fixed(String::new())
-    }
-}
-
 /// What a line says of the calls of a method.
 #[derive(Clone, Debug)]
 pub(crate) struct Wording {

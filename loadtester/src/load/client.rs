@@ -73,13 +73,14 @@ impl Sender {
         let Some(calls) = &self.plan.calls else {
             return self.follow(client).await;
         };
-        let own = match &calls.fill {
-            Some(fill) => fill.fill(n, worker).ok_or(Fault::Unfilled)?,
-            None => Filled::default(),
+        let (headers, body) = match &calls.fill {
+            None => (self.headers.clone(), in_turn(&calls.bodies, n)),
+            Some(fill) => {
+                let Filled { body, mut headers } = fill.fill(n, worker).ok_or(Fault::Unfilled)?;
+                headers.extend(self.headers.clone());
+                (headers, body.unwrap_or_else(|| in_turn(&calls.bodies, n)))
+            }
         };
-        let body = own.body.unwrap_or_else(|| in_turn(&calls.bodies, n));
-        let mut headers = own.headers;
-        headers.extend(self.headers.clone());
         let got = self
             .once(client, &self.plan.url, &self.plan.method, headers, body)
             .await?;

@@ -64,3 +64,34 @@ impl fmt::Debug for Identity {
         write!(f, "Identity({count} certificates)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERT: &[u8] = include_bytes!("../../tests/it/testdata/client.cert.pem");
+    const KEY: &[u8] = include_bytes!("../../tests/it/testdata/client.key.pem");
+
+    #[test]
+    fn two_files_that_belong_together() {
+        let identity = Identity::read(CERT, KEY).unwrap();
+        assert_eq!(format!("{identity:?}"), "Identity(1 certificates)");
+        // One file may hold both.
+        let both = [CERT, KEY].concat();
+        assert!(Identity::read(&both, &both).is_ok());
+        let other = include_bytes!("../../tests/it/testdata/named.key.pem");
+        for (chain, key, wanted) in [
+            (KEY, KEY, IdentityError::Chain),
+            (b"", KEY, IdentityError::Chain),
+            (CERT, CERT, IdentityError::Key),
+            (
+                CERT,
+                b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+                IdentityError::Key,
+            ),
+            (CERT, other, IdentityError::Pair),
+        ] {
+            assert_eq!(Identity::read(chain, key).err(), Some(wanted));
+        }
+    }
+}

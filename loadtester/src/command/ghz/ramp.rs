@@ -90,12 +90,3 @@ impl Ramp {
         })
     }
 }
-
-/// A limit as a schedule takes it.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "limits are far below 2^32, and known when this is compiled"
-)]
-pub(super) const fn most(limit: usize) -> u32 {
-    limit as u32
-}
