@@ -17,7 +17,7 @@ pub(super) const SWITCHES: [&str; 9] = [
 ];
 
 /// Flags with one, each with its letter.
-const VALUED: [(&str, Option<char>); 49] = [
+const VALUED: [(&str, Option<char>); 51] = [
     ("config", None),
     ("proto", None),
     ("protoset", None),
@@ -67,6 +67,8 @@ const VALUED: [(&str, Option<char>); 49] = [
     ("cpus", None),
     ("debug", None),
     ("lb-strategy", None),
+    ("max-recv-message-size", None),
+    ("max-send-message-size", None),
 ];
 
 /// Letters of switches, and of flags that ghz no longer has under them.
@@ -142,6 +144,7 @@ pub(super) fn ignored(name: &str, text: &str) -> Result<(), CommandError> {
         "stream-interval" | "stream-call-duration" | "stream-call-count" if text != "0" => {
             "give the messages as a JSON list with -d"
         }
+        "max-recv-message-size" | "max-send-message-size" => "leave it out: any size will do",
         // They shape ghz itself.
         _ if is_known(name) => return Ok(()),
         _ => {

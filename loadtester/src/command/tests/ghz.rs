@@ -102,6 +102,10 @@ const REFUSED: &[(&str, &str)] = &[
         r#"flag "--stream-dynamic-messages" is not served by the built-in generator: give the messages as a JSON list with -d, filled in once for each call"#,
     ),
     (
+        "--max-recv-message-size=4MB",
+        r#"flag "--max-recv-message-size" is not served by the built-in generator: leave it out: any size will do"#,
+    ),
+    (
         "--async",
         r#"flag "--async" is not served by the built-in generator: say how many calls a second: --rps"#,
     ),
