@@ -26,6 +26,7 @@ use crate::world::packed::Packed;
 pub mod act;
 mod agreed;
 pub mod alert;
+mod anew;
 mod ask;
 pub mod build;
 mod configs;
@@ -228,6 +229,9 @@ async fn round(
         Asked::Interrupted => return Err(Cut::Interrupted),
     };
     let mut next = decide(ctx, subject, &world, answers, at);
+    if anew::is_outdated(ctx, subject, &next).await? {
+        return Err(Cut::Interrupted);
+    }
     act::act(ctx, subject, &next, &mut course.told).await?;
     let pruned = act::prune(ctx, subject, &world, &next).await;
     if pruned.has_failed {

@@ -271,3 +271,35 @@ async fn routes_that_are_being_listed_are_waited_for() {
     assert_eq!(cluster.requests().len(), requests, "it waits to be woken");
     cluster.until_phase(CanaryPhase::Initialized).await;
 }
+
+/// Watches of Deployments say nothing more after a second.
+struct Silent;
+
+impl Faults for Silent {
+    fn on(&self, request: &RequestInfo) -> Option<Fault> {
+        let is_watch = request.resource == "deployments" && request.verb == Verb::Watch;
+        (is_watch && request.user == OPERATOR).then(|| Fault::StallWatch(Duration::from_secs(1)))
+    }
+}
+
+/// The pods are ready long before the deadline; only the watch does not tell.
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_fell_silent_ends_no_release() {
+    let mut cluster = Cluster::new().await;
+    cluster.server.set_faults(Arc::new(Silent));
+    cluster
+        .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
+        .await;
+    cluster
+        .load(&crate::cluster::canary("podinfo", &json!({}), &json!({})))
+        .await;
+    cluster.start("");
+    cluster.until_phase(CanaryPhase::Initialized).await;
+    cluster.release("2.0.0").await;
+    let is_over = |found: &api::Canary| {
+        let phase = found.status.as_ref().map(|status| status.phase);
+        matches!(phase, Some(CanaryPhase::Succeeded | CanaryPhase::Failed))
+    };
+    let done = cluster.until("podinfo", "over", is_over).await;
+    assert_eq!(done.status.unwrap().phase, CanaryPhase::Succeeded);
+}
