@@ -49,44 +49,34 @@ async fn our_definitions_refuse_every_misspelt_field() -> Result<()> {
 
 #[tokio::test]
 async fn our_definitions_refuse_wrong_values() -> Result<()> {
-    let router = "/spec/routes/0/httpRoute";
-    for (mesh, folder, path, value) in [
+    let [app_mesh, gloo] = CLOSED;
+    let (http, multi) = (
+        "/spec/routes/0/httpRoute",
+        "/spec/routes/0/routeAction/multi",
+    );
+    for ((mesh, folder), path, value) in [
         (
-            "appmesh",
-            "appmesh-v1beta2",
-            format!("{router}/action/weightedTargets/0/weight"),
+            app_mesh,
+            format!("{http}/action/weightedTargets/0/weight"),
             json!(101),
         ),
         (
-            "appmesh",
-            "appmesh-v1beta2",
-            format!("{router}/retryPolicy/httpRetryEvents/0"),
+            app_mesh,
+            format!("{http}/retryPolicy/httpRetryEvents/0"),
             json!("5xx"),
         ),
         (
-            "appmesh",
-            "appmesh-v1beta2",
-            format!("{router}/timeout/perRequest/unit"),
+            app_mesh,
+            format!("{http}/timeout/perRequest/unit"),
             json!("m"),
         ),
         (
-            "appmesh",
-            "appmesh-v1beta2",
+            app_mesh,
             "/spec/listeners/0/portMapping/protocol".into(),
             json!("https"),
         ),
-        (
-            "gloo",
-            "gloo",
-            "/spec/kube/servicePort".into(),
-            json!("http"),
-        ),
-        (
-            "gloo",
-            "gloo",
-            "/spec/routes/0/routeAction/multi/destinations/0/weight".into(),
-            json!(-1),
-        ),
+        (gloo, "/spec/kube/servicePort".into(), json!("http")),
+        (gloo, format!("{multi}/destinations/0/weight"), json!(-1)),
     ] {
         let (_server, client) = define(mesh).await?;
         let mut wrong = golden(folder)?;
