@@ -3,7 +3,6 @@
 //! What is decided is `rollout`'s; how things are looked at, written and told is in the
 //! files below. Rounds of one Canary never overlap (`queue.rs`).
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use crate::settings::Settings;
 use crate::world::Caches;
 use crate::world::key::Key;
 use crate::world::packed::Packed;
+use crate::world::table::Table;
 
 pub mod act;
 mod agreed;
@@ -81,7 +81,7 @@ pub struct Context {
     agreed: agreed::Agreed,
     dropped: dropped::Dropped,
     telling: InOrder,
-    memory: Mutex<BTreeMap<Key, Memory>>,
+    memory: Mutex<Table<Memory>>,
 }
 
 /// What is kept of a canary between its rounds.
@@ -90,6 +90,14 @@ struct Memory {
     target: Box<str>,
     /// None at rest.
     course: Option<Box<Course>>,
+}
+
+impl Memory {
+    /// The valid spec of the run under way.
+    fn in_force(&self) -> Option<&Packed<Value>> {
+        let in_force = self.course.as_ref()?.in_force.as_ref()?;
+        Some(&in_force.spec)
+    }
 }
 
 /// What is kept while something is under way.
@@ -177,7 +185,7 @@ impl Context {
         }
     }
 
-    fn memory(&self) -> MutexGuard<'_, BTreeMap<Key, Memory>> {
+    fn memory(&self) -> MutexGuard<'_, Table<Memory>> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -188,30 +196,35 @@ pub async fn reconcile(
     key: &Key,
     mut woken: watch::Receiver<u64>,
 ) -> Option<DateTime<Utc>> {
-    if !ctx.memory().contains_key(key) {
+    let (is_new, in_force) = match ctx.memory().get(&key.namespace, &key.name) {
+        None => (true, None),
+        Some(memory) => (false, memory.in_force().cloned()),
+    };
+    if is_new {
         count_canaries(ctx, key);
     }
-    let in_force = ctx.memory().get(key).and_then(|memory| {
-        let in_force = memory.course.as_ref()?.in_force.as_ref()?;
-        Some(in_force.spec.clone())
-    });
     let mut subject = match subject::read(ctx, key, in_force.as_ref()) {
         Reading::Gone => return forget(ctx, key),
         Reading::Stalled { value, stall } => return stall_round(ctx, key, &value, &stall).await,
         Reading::Ready(subject) => subject,
     };
-    let mut memory = ctx.memory().remove(key).unwrap_or_default();
-    let mut course = memory.course.take().unwrap_or_default();
+    let course = ctx
+        .memory()
+        .get_mut(&key.namespace, &key.name)
+        .and_then(|memory| memory.course.take());
+    let mut course = course.unwrap_or_default();
     providers::tell(ctx, &subject, &mut course.providers);
     let round = round(ctx, &mut subject, &mut course, &mut woken).await;
     let next = after(ctx, &subject, &mut course, round).await;
-    let target = subject.spec.target.name.as_str();
-    if *memory.target != *target {
-        ctx.metrics.forget(&key.namespace, &memory.target);
-        memory.target = target.into();
+    let memory = Memory {
+        target: subject.spec.target.name.as_str().into(),
+        course: Some(course).filter(|course| **course != Course::default()),
+    };
+    let before = ctx.memory().insert(&key.namespace, &key.name, memory);
+    let target = before.map(|before| before.target);
+    if let Some(other) = target.filter(|before| **before != *subject.spec.target.name) {
+        ctx.metrics.forget(&key.namespace, &other);
     }
-    memory.course = Some(course).filter(|course| **course != Course::default());
-    ctx.memory().insert(key.clone(), memory);
     next
 }
 
@@ -371,7 +384,7 @@ fn forget(ctx: &Context, key: &Key) -> Option<DateTime<Utc>> {
     ctx.dropped.forget(key);
     ctx.agreed
         .sweep(|service| ctx.caches.services.read(service, |_| ()).is_some());
-    if let Some(memory) = ctx.memory().remove(key) {
+    if let Some(memory) = ctx.memory().remove(&key.namespace, &key.name) {
         ctx.metrics.forget(&key.namespace, &memory.target);
     }
     None

@@ -232,10 +232,16 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
     let store = ctx.caches.raw(&kind::metric_template());
     // If the list never comes, the template counts as missing: the check is unknown, not failed.
     let _ = tokio::time::timeout(LIST_TIMEOUT, store.ready()).await;
-    let Known::Present(seen) = store.get(&key) else {
-        return Err(missing());
+    let found = match store.get(&key) {
+        Known::Present(seen) => Some(seen.value()),
+        // It may be new, and its watch behind.
+        Known::Absent | Known::Unread(_) => {
+            let asked = ctx.writer.get(&kind::metric_template(), &key).await;
+            asked.ok().flatten()
+        }
     };
-    let template: api::MetricTemplate = api::decode::decode(seen.value()).map_err(|_| missing())?;
+    let template = found.and_then(|value| api::decode::decode(value).ok());
+    let template: api::MetricTemplate = template.ok_or_else(missing)?;
     let Some(secret) = &template.spec.provider.secret_ref else {
         return Resolved::read(&template, None);
     };

@@ -18,11 +18,11 @@ use super::configs::ConfigFault;
 use super::subject::{Stall, Subject};
 use crate::digest;
 use crate::world::key::Key;
-use crate::world::kind;
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
 
 mod fault;
+mod relate;
 
 /// The finalizer of `revertOnDeletion`.
 pub(super) const FINALIZER: &str = "finalizer.flagger.app";
@@ -37,9 +37,9 @@ pub(super) enum Unobserved {
 
 /// Looks at everything a decision needs.
 pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, Unobserved> {
-    let target = subject.workload(ctx, &subject.target());
+    let target = target(ctx, subject).await?;
     let primary = subject.workload(ctx, &subject.primary());
-    relate(ctx, subject, &target, &primary);
+    relate::relate(ctx, subject, &target, &primary);
     let mut world = World {
         primary: workload(&primary, primary_snapshot),
         is_deleting: subject.canary.metadata.deletion_timestamp.is_some(),
@@ -85,6 +85,18 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
     Ok(world)
 }
 
+/// The target. Of a new Canary it is asked for by itself if its watch has not told of it: both are often applied at once,
+/// and one watch may be behind the other.
+async fn target(ctx: &Context, subject: &Subject) -> Result<Known<WorkloadSeen>, Unobserved> {
+    let known = subject.workload(ctx, &subject.target());
+    if !matches!(known, Known::Absent) || subject.status().is_some() {
+        return Ok(known);
+    }
+    let asked = ctx.writer.get(&subject.resource(), &subject.target()).await;
+    asked.map_err(Unobserved::Failed)?;
+    Ok(subject.workload(ctx, &subject.target()))
+}
+
 /// A target that is not known. A deletion must not wait for ever for a kind that cannot be watched, for instance
 /// because its definition is gone: the object is asked for by itself.
 async fn missing(
@@ -100,61 +112,6 @@ async fn missing(
         }
     }
     Ok(workload(target, |_| None))
-}
-
-/// Tells the caches which objects this canary is to be woken by.
-fn relate(
-    ctx: &Context,
-    subject: &Subject,
-    target: &Known<WorkloadSeen>,
-    primary: &Known<WorkloadSeen>,
-) {
-    let workload = kind::id(&subject.resource());
-    let service = kind::id(&kind::service());
-    let mut objects = vec![
-        (workload.clone(), subject.target()),
-        (workload, subject.primary()),
-    ];
-    if subject.spec.target.kind == TargetKind::Service {
-        let copy = subject
-            .key
-            .sibling(&format!("{}-canary", subject.spec.target.name));
-        objects.push((service.clone(), copy));
-    }
-    if subject.spec.target.kind == TargetKind::Knative {
-        for known in [target, primary] {
-            if let Known::Present(seen) = known {
-                let revision = kind::id(&kind::knative_revision());
-                objects.push((revision, subject.key.sibling(&seen.template)));
-            }
-        }
-    }
-    for name in [
-        subject.spec.apex.clone(),
-        format!("{}-primary", subject.spec.apex),
-        format!("{}-canary", subject.spec.apex),
-    ] {
-        objects.push((service.clone(), subject.key.sibling(&name)));
-    }
-    if let Some(scaler) = &subject.spec.autoscaler {
-        let id = kind::id(&kind::of_scaler(&scaler.kind));
-        objects.push((id.clone(), subject.key.sibling(&scaler.name)));
-        objects.push((id, subject.key.sibling(&format!("{}-primary", scaler.name))));
-    }
-    if let (Known::Present(seen), true) = (target, ctx.settings.is_config_tracked) {
-        for config in &seen.configs {
-            objects.push((
-                kind::id(&config.kind.resource()),
-                subject.key.sibling(&config.name),
-            ));
-        }
-    }
-    if let Ok(route) = route(ctx, subject, None) {
-        for reference in subject.adapter.objects(&route) {
-            objects.push((kind::id(&resource_of(&reference)), key_of(&reference)));
-        }
-    }
-    ctx.caches.relations.set(&subject.key, &objects);
 }
 
 fn workload(

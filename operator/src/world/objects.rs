@@ -16,8 +16,8 @@ pub struct ServiceSeen {
     pub wiring: u64,
     /// Digest of labels and annotations.
     pub metadata: u64,
-    /// Digest of the uid of its controller.
-    owner: Option<u64>,
+    /// Digest of the uid of its controller; none has 0.
+    owner: u64,
 }
 
 impl ServiceSeen {
@@ -33,13 +33,13 @@ impl ServiceSeen {
         Self {
             wiring: digest::short(&wiring(&object.data)),
             metadata: metadata_digest(&metadata),
-            owner: owner.map(|owner| digest::short_of(owner.uid.as_bytes())),
+            owner: owner.map_or(0, |owner| digest::short_of(owner.uid.as_bytes())),
         }
     }
 
     /// Whether its controller has this uid.
     pub fn is_owned_by(&self, uid: &str) -> bool {
-        self.owner == Some(digest::short_of(uid.as_bytes()))
+        self.owner == digest::short_of(uid.as_bytes())
     }
 }
 

@@ -1,27 +1,24 @@
 //! Packed: what is kept of objects of which there are some for each canary: JSON, deflated.
 //!
-//! Objects of a kind are alike, so the deflater first reads a text that looks like all of them (`packed/words.txt`); what
-//! that gives is the same each time and left out. An object then costs little more than what is its own: names, uids, times.
+//! Objects of a kind are alike, so the deflater knows a text that looks like all of them (`packed/words.txt`), a preset
+//! dictionary in the words of RFC 1950. An object then costs little more than what is its own: names, uids, times.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{Error, Read, Result, Write};
 use std::marker::PhantomData;
-use std::sync::LazyLock;
 
-use flate2::Compression;
-use flate2::bufread::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use flate2::bufread::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use flate2::{Compress, Compression, Decompress};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Words that the objects have in common, the most frequent last.
 const WORDS: &[u8] = include_bytes!("packed/words.txt");
-
-/// How every packed object begins: the deflated words.
-static BEGINNING: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let begun = begin();
-    begun.map_or_else(|_| Vec::new(), |encoder| encoder.get_ref().clone())
-});
+/// How far back the deflater looks, as a power of two: over the words and a usual object.
+const WINDOW_BITS: u8 = 14;
+/// Neither header nor checksum: nobody else reads it.
+const HAS_HEADER: bool = false;
 
 /// A deflated JSON object, to be read as a `T`. Equal objects have equal bytes.
 pub struct Packed<T> {
@@ -33,10 +30,9 @@ impl<T> Packed<T> {
     /// Packs what can be read as a `T`.
     pub fn new(object: &impl Serialize) -> Self {
         // Writing into a Vec does not fail, and neither does writing our own types as JSON.
-        let mut packed = pack(object).unwrap_or_default();
-        let own = packed.split_off(BEGINNING.len().min(packed.len()));
+        let packed = pack(object).unwrap_or_default();
         Self {
-            bytes: own.into_boxed_slice(),
+            bytes: packed.into_boxed_slice(),
             of: PhantomData,
         }
     }
@@ -45,29 +41,26 @@ impl<T> Packed<T> {
 impl<T: DeserializeOwned + Default> Packed<T> {
     /// Unpacks it; what was packed here is our own and bounded by what the API server stores.
     pub fn open(&self) -> T {
-        let mut text = Vec::new();
-        match DeflateDecoder::new(BEGINNING.chain(&*self.bytes)).read_to_end(&mut text) {
-            Ok(_) => {
-                let own = text.get(WORDS.len()..).unwrap_or_default();
-                serde_json::from_slice(own).unwrap_or_default()
-            }
-            Err(_) => T::default(),
-        }
+        let text = unpack(&self.bytes).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
     }
 }
 
-/// A deflater that has read the words.
-fn begin() -> std::io::Result<DeflateEncoder<Vec<u8>>> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(WORDS)?;
-    encoder.flush()?;
-    Ok(encoder)
+fn pack(object: &impl Serialize) -> Result<Vec<u8>> {
+    let mut deflater =
+        Compress::new_with_window_bits(Compression::default(), HAS_HEADER, WINDOW_BITS);
+    deflater.set_dictionary(WORDS).map_err(Error::other)?;
+    let mut encoder = ZlibEncoder::new_with_compress(Vec::new(), deflater);
+    encoder.write_all(&serde_json::to_vec(object)?)?;
+    encoder.finish()
 }
 
-fn pack(object: &impl Serialize) -> std::io::Result<Vec<u8>> {
-    let mut encoder = begin()?;
-    serde_json::to_writer(&mut encoder, object)?;
-    encoder.finish()
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut inflater = Decompress::new_with_window_bits(HAS_HEADER, WINDOW_BITS);
+    inflater.set_dictionary(WORDS).map_err(Error::other)?;
+    let mut text = Vec::new();
+    ZlibDecoder::new_with_decompress(bytes, inflater).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 impl<T> Clone for Packed<T> {

@@ -1,8 +1,8 @@
 //! Relations: which canaries look at which objects, and which claim which target, so that a change wakes them.
 //!
-//! Objects are kept as hashes: a clash wakes one canary too many, which costs nothing. Canaries have numbers here.
+//! Objects and canaries are kept as hashes: a clash wakes one canary too many, which costs nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,17 +18,28 @@ pub struct Relations {
 struct Inner {
     /// Hash of an object or a claim, and the number of a canary.
     pairs: BTreeSet<(u32, u32)>,
-    numbers: BTreeMap<Key, u32>,
-    canaries: BTreeMap<u32, Canary>,
+    /// In order of their numbers, then their keys.
+    canaries: Vec<Canary>,
 }
 
 struct Canary {
+    /// The hash of its key: two may share one.
+    number: u32,
     key: Key,
     objects: Box<[u32]>,
     claim: Option<u32>,
 }
 
 impl Canary {
+    fn new(key: &Key) -> Self {
+        Self {
+            number: hash(key),
+            key: key.clone(),
+            objects: Box::default(),
+            claim: None,
+        }
+    }
+
     fn hashes(&self) -> impl Iterator<Item = u32> {
         self.claim.iter().chain(&self.objects).copied()
     }
@@ -40,9 +51,7 @@ impl Relations {
         let mut hashes: Vec<u32> = objects.iter().map(hash).collect();
         hashes.sort_unstable();
         hashes.dedup();
-        let mut inner = self.lock();
-        let number = inner.number(canary);
-        inner.change(number, |known| {
+        self.lock().change(canary, |known| {
             if *known.objects != *hashes {
                 known.objects = hashes.into_boxed_slice();
             }
@@ -52,7 +61,6 @@ impl Relations {
     /// Forgets what a canary looks at.
     pub fn remove(&self, canary: &Key) {
         self.set(canary, &[]);
-        self.lock().sweep(canary);
     }
 
     /// Notes which target of its namespace a canary claims, if any. Gives the others that claim what it claimed before
@@ -60,11 +68,7 @@ impl Relations {
     pub fn claim(&self, canary: &Key, target: Option<u64>) -> Vec<Key> {
         let mut rivals = self.rivals(canary);
         let claim = target.map(|target| hash((&canary.namespace, target)));
-        let mut inner = self.lock();
-        let number = inner.number(canary);
-        inner.change(number, |known| known.claim = claim);
-        inner.sweep(canary);
-        drop(inner);
+        self.lock().change(canary, |known| known.claim = claim);
         rivals.extend(self.rivals(canary));
         rivals
     }
@@ -77,11 +81,7 @@ impl Relations {
     /// The other canaries that claim what `canary` claims.
     pub fn rivals(&self, canary: &Key) -> Vec<Key> {
         let inner = self.lock();
-        let known = inner
-            .numbers
-            .get(canary)
-            .and_then(|number| inner.canaries.get(number));
-        let claim = known.and_then(|known| known.claim);
+        let claim = inner.get(canary).and_then(|known| known.claim);
         let all = claim.into_iter().flat_map(|claim| inner.keys(claim));
         all.filter(|key| *key != canary).cloned().collect()
     }
@@ -92,50 +92,52 @@ impl Relations {
 }
 
 impl Inner {
-    /// The number of a canary; a new one for one that is new.
-    fn number(&mut self, canary: &Key) -> u32 {
-        if let Some(number) = self.numbers.get(canary) {
-            return *number;
-        }
-        let last = self.canaries.last_key_value();
-        let number = last.map_or(0, |(last, _)| last.saturating_add(1));
-        self.numbers.insert(canary.clone(), number);
-        let new = Canary {
-            key: canary.clone(),
-            objects: Box::default(),
-            claim: None,
-        };
-        self.canaries.insert(number, new);
-        number
+    /// Where a canary is, or would be.
+    fn place(&self, canary: &Key) -> Result<usize, usize> {
+        let wanted = (hash(canary), canary);
+        self.canaries
+            .binary_search_by(|known| (known.number, &known.key).cmp(&wanted))
     }
 
-    /// Changes what is noted of a canary, and its pairs with it.
-    fn change(&mut self, number: u32, change: impl FnOnce(&mut Canary)) {
-        let Some(known) = self.canaries.get_mut(&number) else {
+    fn get(&self, canary: &Key) -> Option<&Canary> {
+        let place = self.place(canary).ok()?;
+        self.canaries.get(place)
+    }
+
+    /// The canaries with a number.
+    fn numbered(&self, number: u32) -> impl Iterator<Item = &Canary> {
+        let start = self.canaries.partition_point(|known| known.number < number);
+        let rest = self.canaries.iter().skip(start);
+        rest.take_while(move |known| known.number == number)
+    }
+
+    /// Changes what is noted of a canary, and its pairs with it; one of which nothing is noted is forgotten.
+    fn change(&mut self, canary: &Key, change: impl FnOnce(&mut Canary)) {
+        let place = self.place(canary).unwrap_or_else(|place| {
+            self.canaries.insert(place, Canary::new(canary));
+            place
+        });
+        let Some(known) = self.canaries.get_mut(place) else {
             return;
         };
+        let number = known.number;
         for hash in known.hashes() {
             self.pairs.remove(&(hash, number));
         }
         change(known);
-        self.pairs.extend(known.hashes().map(|hash| (hash, number)));
+        if known.claim.is_none() && known.objects.is_empty() {
+            self.canaries.remove(place);
+        }
+        // Also those of another canary of this number, which may have been the same.
+        let all = self.numbered(number).flat_map(Canary::hashes);
+        let pairs: Vec<_> = all.map(|hash| (hash, number)).collect();
+        self.pairs.extend(pairs);
     }
 
     fn keys(&self, hash: u32) -> impl Iterator<Item = &Key> {
         let pairs = self.pairs.range((hash, 0)..=(hash, u32::MAX));
-        pairs.filter_map(|(_, number)| self.canaries.get(number).map(|known| &known.key))
-    }
-
-    /// Forgets a canary of which nothing is noted.
-    fn sweep(&mut self, canary: &Key) {
-        let Some(number) = self.numbers.get(canary) else {
-            return;
-        };
-        let is_noted = |known: &Canary| known.claim.is_some() || !known.objects.is_empty();
-        if !self.canaries.get(number).is_some_and(is_noted) {
-            self.canaries.remove(number);
-            self.numbers.remove(canary);
-        }
+        let found = pairs.flat_map(|(_, number)| self.numbered(*number));
+        found.map(|known| &known.key)
     }
 }
 
@@ -158,7 +160,9 @@ mod tests {
         let own = ("apps/v1/Deployment".to_owned(), Key::new("test", "a"));
         relations.set(&a, &[shared.clone(), own.clone()]);
         relations.set(&b, std::slice::from_ref(&shared));
-        assert_eq!(relations.of(&shared.0, &shared.1), [a.clone(), b.clone()]);
+        let mut both = relations.of(&shared.0, &shared.1);
+        both.sort();
+        assert_eq!(both, [a.clone(), b.clone()]);
         relations.set(&a, std::slice::from_ref(&own));
         assert_eq!(relations.of(&shared.0, &shared.1), std::slice::from_ref(&b));
         relations.remove(&b);
@@ -190,9 +194,6 @@ mod tests {
         assert_eq!(relations.claim(&a, None), []);
         assert_eq!(relations.claim(&b, None), []);
         let inner = relations.lock();
-        assert_eq!(
-            (inner.numbers.len(), inner.canaries.len(), inner.pairs.len()),
-            (1, 1, 1)
-        );
+        assert_eq!((inner.canaries.len(), inner.pairs.len()), (1, 1));
     }
 }

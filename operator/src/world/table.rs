@@ -1,11 +1,11 @@
 //! A table of many small rows, each under a namespace and a name.
 //!
-//! In order, a pointer a row: no place stands empty, and a row's name is one piece of memory. A new row moves the
-//! pointers behind it, which is cheap beside the request that told of it.
+//! In order, one after the other: no place stands empty between them, and a row's name is one piece of memory. A new row
+//! moves those behind it; lists come in order, so that they only add to the end.
 
 /// The rows, in order of namespace, then name.
 #[derive(Debug)]
-pub struct Table<T>(Vec<Box<Row<T>>>);
+pub struct Table<T>(Vec<Row<T>>);
 
 #[derive(Debug)]
 struct Row<T> {
@@ -46,7 +46,7 @@ impl<T> Table<T> {
         }
         let (Ok(place) | Err(place)) = self.place(namespace, name);
         let path = format!("{namespace}/{name}").into_boxed_str();
-        self.0.insert(place, Box::new(Row { path, value }));
+        self.0.insert(place, Row { path, value });
         None
     }
 

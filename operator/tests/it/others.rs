@@ -45,6 +45,40 @@ async fn visited(cluster: &Cluster) -> Vec<u8> {
 
 const ALL: [u8; 5] = [10, 20, 30, 40, 50];
 
+/// Holds back all that the first watch of Deployments tells.
+struct LateWatch(AtomicBool);
+
+impl Faults for LateWatch {
+    fn on(&self, request: &RequestInfo) -> Option<Fault> {
+        let is_it = request.user == OPERATOR
+            && request.verb == Verb::Watch
+            && request.resource == "deployments";
+        (is_it && !self.0.swap(true, Ordering::Relaxed))
+            .then_some(Fault::StallWatch(Duration::ZERO))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_found_before_its_watch_tells_of_it() {
+    let mut cluster = Cluster::new().await;
+    let faults = Arc::new(LateWatch(AtomicBool::default()));
+    cluster.server.set_faults(Arc::clone(&faults) as _);
+    cluster.start("");
+    while !faults.0.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    cluster
+        .load(&deployment("podinfo", "1.0.0", &json!({})))
+        .await;
+    cluster
+        .load(&canary("podinfo", &json!({}), &json!({})))
+        .await;
+    cluster.until_phase(CanaryPhase::Initialized).await;
+    let events = cluster.events().await;
+    let is_false = |text: &String| text.contains("podinfo does not exist");
+    assert!(!events.iter().any(is_false), "{events:#?}");
+}
+
 /// Holds the next read of the target up, and says so.
 #[derive(Default)]
 struct SlowRead {
