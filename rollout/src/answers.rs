@@ -4,31 +4,51 @@
 //! is used only as long as it is current (younger than an interval, newer than the step), and each check
 //! and gate has one place, so it cannot grow past the spec. Losing it on a restart means asking again.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::spec::{CheckId, GateId};
 
-/// The latest answer to each probe.
+/// The latest answer to each probe. There are a handful, so that they stand in plain lists.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Answers {
-    /// Latest sample of each check.
-    pub samples: BTreeMap<CheckId, Sample>,
-    /// Latest answer of each gate.
-    pub gates: BTreeMap<GateId, GateAnswer>,
+    samples: Vec<(CheckId, Sample)>,
+    gates: Vec<(GateId, GateAnswer)>,
 }
 
 impl Answers {
     /// Keeps what a check measured.
     pub fn put_sample(&mut self, id: CheckId, sample: Sample) {
-        self.samples.insert(id, sample);
+        put(&mut self.samples, id, sample);
     }
 
     /// Keeps what a gate answered.
     pub fn put_gate(&mut self, id: GateId, answer: GateAnswer) {
-        self.gates.insert(id, answer);
+        put(&mut self.gates, id, answer);
     }
+
+    /// The latest sample of a check.
+    #[must_use]
+    pub fn sample(&self, id: CheckId) -> Option<&Sample> {
+        get(&self.samples, id)
+    }
+
+    /// The latest answer of a gate.
+    #[must_use]
+    pub fn gate(&self, id: GateId) -> Option<&GateAnswer> {
+        get(&self.gates, id)
+    }
+}
+
+fn put<I: PartialEq, T>(all: &mut Vec<(I, T)>, id: I, answer: T) {
+    match all.iter_mut().find(|(known, _)| *known == id) {
+        Some((_, old)) => *old = answer,
+        None => all.push((id, answer)),
+    }
+}
+
+fn get<I: PartialEq, T>(all: &[(I, T)], id: I) -> Option<&T> {
+    let found = all.iter().find(|(known, _)| *known == id)?;
+    Some(&found.1)
 }
 
 /// One measurement.

@@ -99,7 +99,7 @@ impl Asking {
 
     /// The answer of a gate, while it counts.
     fn heard<'a>(&self, scene: &Scene<'a>, gate: &Gate) -> Option<&'a GateAnswer> {
-        let answer = scene.answers.gates.get(&gate.id)?;
+        let answer = scene.answers.gate(gate.id)?;
         // A hook that did its work is not called twice for one step, however long a later gate takes.
         let is_lasting = gate.kind == GateKind::PreRollout && answer.is_open;
         let is_current = answer.at >= self.opening && (is_lasting || is_fresh(scene, answer.at));
@@ -119,7 +119,7 @@ impl Asking {
     }
 
     fn sample<'a>(&self, scene: &Scene<'a>, check: &Check) -> Option<&'a Sample> {
-        let sample = scene.answers.samples.get(&check.id)?;
+        let sample = scene.answers.sample(check.id)?;
         let is_current = sample.at >= self.opening && is_fresh(scene, sample.at);
         (is_current && sample.key == self.check_key(check)).then_some(sample)
     }
