@@ -17,14 +17,20 @@ use crate::{
     world::{Part, Readiness, Seen, Snapshot, TrafficSeen},
 };
 
-/// First sight of a Canary.
+/// What is told while there is no primary yet.
+const MAKING: &str = "initialising: making the primary";
+
+/// First sight of a Canary: it is written down before anything is made.
 pub(super) fn begin(scene: &Scene<'_>) -> Plan {
     let memory = Memory {
         started: Some(scene.today()),
         wait_started: Some(scene.today()),
         ..Memory::default()
     };
-    go_on(scene, &memory)
+    match (&scene.world.primary, scene.target_snapshot()) {
+        (Seen::Absent, Ok(_)) => Plan::to(State::Initializing(memory)).because(MAKING),
+        _ => go_on(scene, &memory),
+    }
 }
 
 /// Until the primary serves.
@@ -44,7 +50,7 @@ pub(super) fn go_on(scene: &Scene<'_>, memory: &Memory) -> Plan {
                         from: snapshot.clone(),
                     },
                 ])
-                .because("initialising: making the primary");
+                .because(MAKING);
         }
         Seen::Present(_) => {}
     }

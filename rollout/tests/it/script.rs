@@ -212,9 +212,10 @@ impl Cluster {
         for _ in 0..ROUNDS_MAX {
             self.move_pods();
             self.asked.clear();
-            let before = self.status.clone();
+            let (before, left) = (self.status.clone(), self.writes_left);
             let decision = self.tick();
-            let is_dying = self.writes_left == Some(0);
+            let has_died = left.is_some() && self.writes_left.is_none();
+            let is_dying = self.writes_left == Some(0) || has_died;
             let is_still = decision.actions.is_empty() && self.status == before && !is_dying;
             if !is_still || !self.asked.is_empty() || (always && out.is_empty()) {
                 out.push_str(&self.told(&decision));
@@ -254,10 +255,11 @@ impl Cluster {
             self.carry_out(action);
         }
         let before = self.status.clone();
-        if !self.has_died() {
+        let has_died = self.has_died();
+        if !has_died {
             self.store(&spec, &decision);
         }
-        if self.status == before && decision.actions.is_empty() {
+        if !has_died && self.status == before && decision.actions.is_empty() {
             self.writes -= 1;
             self.writes_left = self.writes_left.map(|left| left + 1);
         }
