@@ -29,13 +29,13 @@ impl Answers {
     /// The latest sample of a check.
     #[must_use]
     pub fn sample(&self, id: CheckId) -> Option<&Sample> {
-        get(&self.samples, id)
+        get(&self.samples, &id)
     }
 
     /// The latest answer of a gate.
     #[must_use]
     pub fn gate(&self, id: GateId) -> Option<&GateAnswer> {
-        get(&self.gates, id)
+        get(&self.gates, &id)
     }
 }
 
@@ -46,8 +46,8 @@ fn put<I: PartialEq, T>(all: &mut Vec<(I, T)>, id: I, answer: T) {
     }
 }
 
-fn get<I: PartialEq, T>(all: &[(I, T)], id: I) -> Option<&T> {
-    let found = all.iter().find(|(known, _)| *known == id)?;
+fn get<'a, I: PartialEq, T>(all: &'a [(I, T)], id: &I) -> Option<&'a T> {
+    let found = all.iter().find(|(known, _)| known == id)?;
     Some(&found.1)
 }
 
