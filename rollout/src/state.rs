@@ -78,15 +78,15 @@ pub struct Run {
     pub memory: Memory,
 }
 
-/// What is remembered of a run to tell of it and to time it (`status.analysis`). Bounded in size; times are whole
-/// seconds, as they are stored.
+/// What is remembered of a run to tell of it and to time it (`status.analysis`). Bounded in size; times are
+/// milliseconds, as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memory {
     /// When the run (or the initialisation) began.
     pub started: Option<DateTime<Utc>>,
     /// When the step began; checks count only from then on.
     pub step_started: Option<DateTime<Utc>>,
-    /// The first whole second in which the canary had traffic; no check looks back further.
+    /// When the canary first had traffic; no check looks back further.
     pub traffic_started: Option<DateTime<Utc>>,
     /// When the wait for pods began; the progress deadline counts from here.
     pub wait_started: Option<DateTime<Utc>>,

@@ -40,9 +40,9 @@ pub(super) fn fresh(
         },
         failed_checks: 0,
         memory: Memory {
-            started: Some(scene.today()),
-            step_started: Some(scene.today()),
-            wait_started: Some(scene.today()),
+            started: Some(scene.stamp()),
+            step_started: Some(scene.stamp()),
+            wait_started: Some(scene.stamp()),
             ..Memory::default()
         },
     }

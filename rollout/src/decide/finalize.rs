@@ -128,7 +128,7 @@ fn promoted(scene: &Scene<'_>, run: &Run, skipped: bool, mut actions: Vec<Action
     let outcome = Outcome {
         kind: OutcomeKind::Promoted,
         at: Weight::FULL,
-        after: scene.today() - run.memory.started.unwrap_or(scene.today()),
+        after: scene.stamp() - run.memory.started.unwrap_or(scene.stamp()),
         why,
     };
     let settled = Settled {

@@ -23,8 +23,8 @@ const MAKING: &str = "initialising: making the primary";
 /// First sight of a Canary: it is written down before anything is made.
 pub(super) fn begin(scene: &Scene<'_>) -> Plan {
     let memory = Memory {
-        started: Some(scene.today()),
-        wait_started: Some(scene.today()),
+        started: Some(scene.stamp()),
+        wait_started: Some(scene.stamp()),
         ..Memory::default()
     };
     match (&scene.world.primary, scene.target_snapshot()) {
@@ -126,7 +126,7 @@ fn finish(scene: &Scene<'_>, memory: &Memory, target: &Snapshot, mut actions: Ve
     let outcome = Outcome {
         kind: OutcomeKind::Initialised,
         at: Weight::FULL,
-        after: scene.today() - memory.started.unwrap_or(scene.today()),
+        after: scene.stamp() - memory.started.unwrap_or(scene.stamp()),
         why: format!("{} serves", scene.workload_name(Side::Primary)),
     };
     let mut memory = memory.clone();

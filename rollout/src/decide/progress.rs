@@ -106,14 +106,14 @@ fn unknown(
     waiting_on: WaitingOn,
     evidence: Vec<Evidence>,
 ) -> Plan {
-    let since = run.memory.unknown_since.unwrap_or(scene.today());
+    let since = run.memory.unknown_since.unwrap_or(scene.stamp());
     let mut next = run.clone();
     next.memory.unknown_since = Some(since);
     let plan = match (scene.spec.on_unknown, &waiting_on) {
         (Some(OnUnknown { deadline, action }), WaitingOn::Metrics { why, .. })
             if action == UnknownAction::Rollback && later(since, deadline) <= scene.now =>
         {
-            next.memory.checked = Some(scene.today());
+            next.memory.checked = Some(scene.stamp());
             next.memory.evidence.clone_from(&evidence);
             let why = format!("no verdict for {}: {why}", span(deadline));
             roll_back::begin(scene, next, RollbackReason::Unknown(why))

@@ -53,8 +53,8 @@ fn copying(scene: &Scene<'_>, run: &Run) -> Vec<Action> {
 /// The primary has, or gets in this round, the revision: goes on from there.
 pub(super) fn resume(scene: &Scene<'_>, run: &Run) -> Plan {
     let mut next = run.clone();
-    next.memory.step_started = Some(scene.today());
-    next.memory.wait_started = Some(scene.today());
+    next.memory.step_started = Some(scene.stamp());
+    next.memory.wait_started = Some(scene.stamp());
     next.memory.checked = None;
     Plan::to(State::Promoting(next)).because("promoting: the primary has the new revision")
 }
@@ -149,7 +149,7 @@ fn shift(scene: &Scene<'_>, state: State, run: &Run) -> Plan {
     }
     let mut next = run.clone();
     next.position = position;
-    next.memory.checked = Some(scene.today());
+    next.memory.checked = Some(scene.stamp());
     Plan::to(State::Promoting(next))
         .doing(actions)
         .because(format!("primary weight {} %", position.split.primary()))
@@ -240,7 +240,7 @@ pub(super) fn fail(scene: &Scene<'_>, run: &Run, missing: &Shortfall) -> Plan {
     let outcome = Outcome {
         kind: OutcomeKind::PromotionFailed,
         at: roll_back::highest(run),
-        after: scene.today() - run.memory.started.unwrap_or(scene.today()),
+        after: scene.stamp() - run.memory.started.unwrap_or(scene.stamp()),
         why,
     };
     Plan::to(State::Failed(roll_back::ended(run, split.canary, &outcome)))

@@ -97,7 +97,7 @@ pub(super) fn decide(scene: &Scene<'_>, run: &Run, reason: &RollbackReason) -> P
     }
     let mut moved = run.clone();
     moved.position = crate::spec::strategy::Position::default();
-    moved.memory.step_started = Some(scene.today());
+    moved.memory.step_started = Some(scene.stamp());
     Plan::to(State::RollingBack(moved, reason.clone()))
         .doing([Action::Routes(Split::PRIMARY)])
         .because("rolling back: routing all traffic to primary")
@@ -150,7 +150,7 @@ pub(super) fn fail(scene: &Scene<'_>, run: &Run, weight: Weight, reason: &Rollba
     let outcome = Outcome {
         kind: OutcomeKind::RolledBack,
         at: highest(run),
-        after: scene.today() - run.memory.started.unwrap_or(scene.today()),
+        after: scene.stamp() - run.memory.started.unwrap_or(scene.stamp()),
         why: reason.sentence(),
     };
     Plan::to(State::Failed(ended(run, weight, &outcome)))

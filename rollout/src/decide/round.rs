@@ -114,7 +114,7 @@ impl Asking {
         known.cloned().unwrap_or_else(|| Closed {
             name: gate.name.clone(),
             about,
-            since: scene.today(),
+            since: scene.stamp(),
         })
     }
 
@@ -281,7 +281,7 @@ fn patience(scene: &Scene<'_>, run: &Run) -> Patience {
     let Some(OnUnknown { deadline, action }) = scene.spec.on_unknown else {
         return Patience::Endless;
     };
-    let since = run.memory.unknown_since.unwrap_or(scene.today());
+    let since = run.memory.unknown_since.unwrap_or(scene.stamp());
     let end = later(since, deadline);
     match action {
         UnknownAction::Hold if end <= scene.now => Patience::Over(deadline),

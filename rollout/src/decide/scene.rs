@@ -1,6 +1,7 @@
 //! What a decision looks at, with the questions that several states ask of it.
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use api::Time;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     answers::Answers,
@@ -32,9 +33,9 @@ pub(crate) enum Side {
 }
 
 impl<'a> Scene<'a> {
-    /// Now in whole seconds, as times are stored.
-    pub(crate) fn today(&self) -> DateTime<Utc> {
-        self.now.trunc_subsecs(0)
+    /// Now, as finely as times are stored.
+    pub(crate) fn stamp(&self) -> DateTime<Utc> {
+        Time::fine(self.now).0
     }
 
     /// A wait for the gateway to take up a route written at `since`: quiet for a moment, told when it lasts.

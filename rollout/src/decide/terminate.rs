@@ -42,8 +42,8 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State) -> Plan {
 
 fn start(scene: &Scene<'_>) -> Plan {
     let memory = Memory {
-        started: Some(scene.today()),
-        wait_started: Some(scene.today()),
+        started: Some(scene.stamp()),
+        wait_started: Some(scene.stamp()),
         ..Memory::default()
     };
     Plan::to(State::Terminating(memory))

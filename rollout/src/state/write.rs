@@ -131,13 +131,13 @@ fn analysis(memory: &Memory) -> AnalysisStatus {
         cookies: _,
     } = memory;
     AnalysisStatus {
-        started: started.map(Time::whole),
-        step_started: step_started.map(Time::whole),
-        traffic_started: traffic_started.map(Time::whole),
-        wait_started: wait_started.map(Time::whole),
-        unknown_since: unknown_since.map(Time::whole),
+        started: started.map(Time::fine),
+        step_started: step_started.map(Time::fine),
+        traffic_started: traffic_started.map(Time::fine),
+        wait_started: wait_started.map(Time::fine),
+        unknown_since: unknown_since.map(Time::fine),
         closed_gate: closed.as_ref().map(closed_gate),
-        last_check: checked.map(Time::whole),
+        last_check: checked.map(Time::fine),
         weights: weights.iter().map(|weight| weight.percent()).collect(),
         passed: *passed,
         failed: *failed,
@@ -156,7 +156,7 @@ fn closed_gate(closed: &Closed) -> ClosedGateStatus {
     ClosedGateStatus {
         name: name.clone(),
         about: about.clone(),
-        since: Time::whole(*since),
+        since: Time::fine(*since),
     }
 }
 

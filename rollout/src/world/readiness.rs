@@ -3,7 +3,7 @@
 //! The threshold is rounded up and at least one pod; a workload of no replicas is not ready; a status
 //! older than the spec says nothing. It does not look at traffic.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use super::{Seen, Workload};
 use crate::spec::{Percent, TargetKind};
@@ -197,8 +197,9 @@ fn last_movement(workload: Option<&Workload>, since: DateTime<Utc>) -> DateTime<
 }
 
 /// True when the Deployment itself gave up since the wait began. An older condition is left over from
-/// an earlier version and says nothing.
+/// an earlier version and says nothing. Its times are whole seconds.
 fn has_exceeded_own_deadline(workload: Option<&Workload>, since: DateTime<Utc>) -> bool {
+    let since = since.trunc_subsecs(0);
     workload.is_some_and(|workload| {
         workload.generation <= workload.observed_generation
             && workload.progressing.as_ref().is_some_and(|condition| {

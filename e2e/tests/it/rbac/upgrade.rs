@@ -81,9 +81,9 @@ async fn plane_flagger_s_flags_role_and_definitions_do() -> Result<()> {
     }
     apply(&admin, &deployment(NAMESPACE, "1.0.0")).await?;
     wait_for_phase(&admin, NAMESPACE, "podinfo", &["Initialized"], LIMIT).await?;
+    let begun = tokio::time::Instant::now();
     apply(&admin, &deployment(NAMESPACE, "2.0.0")).await?;
     wait_for_phase(&admin, NAMESPACE, "podinfo", &["Progressing"], LIMIT).await?;
-    let begun = tokio::time::Instant::now();
     let ends = ["Succeeded", "Failed"];
     let canary = wait_for_phase(&admin, NAMESPACE, "podinfo", &ends, LIMIT).await?;
     let status = canary.status.unwrap_or_default();

@@ -35,8 +35,8 @@ const REST: Duration = Duration::from_secs(9);
 const DEADLINE_S: u64 = 600;
 /// What is answered changes so long before what falls due at a moment.
 const BEFORE: Duration = Duration::from_millis(1);
-/// A whole second, so that times lose nothing when they are stored.
-const EPOCH_S: i64 = 1_800_000_000;
+/// Late in a second: what is cut off a stored time must not make a step shorter.
+const EPOCH: (i64, u32) = (1_800_000_000, 900_000_000);
 
 pub(super) struct Stage {
     pub(super) client: Client,
@@ -57,7 +57,7 @@ pub(super) struct Stage {
 impl Stage {
     /// Everything but the operator, which starts with the first moment.
     pub(super) async fn set(script: &Script) -> Result<Self> {
-        let epoch = DateTime::from_timestamp(EPOCH_S, 0).context("a time")?;
+        let epoch = DateTime::from_timestamp(EPOCH.0, EPOCH.1).context("a time")?;
         let start = Instant::now();
         let clock = Clock::starting_at(epoch);
         let server = ApiServer::new(apiserver::Options {

@@ -65,7 +65,7 @@ fn unjudged_fact(scene: &Scene<'_>, run: &Run) -> Option<Plan> {
     (is_unjudged && may_leave).then(|| {
         let mut next = run.clone();
         next.position = Position::default();
-        next.memory.step_started = Some(scene.today());
+        next.memory.step_started = Some(scene.stamp());
         Plan::to(State::Progressing(next))
             .doing([Action::Routes(Split::PRIMARY)])
             .because("the primary serves again; the new revision begins without traffic")
@@ -104,8 +104,8 @@ fn drop_back(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         position: Position::default(),
         ..failed
     };
-    next.memory.step_started = Some(scene.today());
-    next.memory.wait_started = Some(scene.today());
+    next.memory.step_started = Some(scene.stamp());
+    next.memory.wait_started = Some(scene.stamp());
     let halt = wording::warning(
         state.phase(),
         format!("Halt {} advancement {why}", scene.spec.dotted()),

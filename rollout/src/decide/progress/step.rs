@@ -1,7 +1,5 @@
 //! The next step of a run, when its confirm gates are open.
 
-use chrono::TimeDelta;
-
 use super::tally;
 use crate::{
     action::Action,
@@ -9,7 +7,7 @@ use crate::{
         plan::Plan,
         promote, roll_back,
         round::{self, Asking, Checked, Heard},
-        scene::{Scene, later},
+        scene::Scene,
         wording::event,
     },
     report::told,
@@ -144,8 +142,7 @@ fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> P
     actions.extend(told.map(|text| event(Phase::Progressing, text)));
     next.position = position;
     next.memory.weights.push(position.split.canary);
-    let next_second = later(scene.today(), TimeDelta::seconds(1));
-    next.memory.traffic_started.get_or_insert(next_second);
+    next.memory.traffic_started.get_or_insert(scene.stamp());
     if next.memory.weights.len() > WEIGHTS_MAX {
         next.memory.weights.remove(0);
     }

@@ -10,7 +10,7 @@ pub(super) fn failed(scene: &Scene<'_>, run: &Run, evidence: Vec<Evidence>) -> R
         .memory
         .failed
         .saturating_add(count(&evidence, &Verdict::Fail));
-    next.memory.checked = Some(scene.today());
+    next.memory.checked = Some(scene.stamp());
     next.memory.unknown_since = None;
     if !evidence.is_empty() {
         next.memory.evidence = evidence;
@@ -21,7 +21,7 @@ pub(super) fn failed(scene: &Scene<'_>, run: &Run, evidence: Vec<Evidence>) -> R
 /// The run after a round that ends it, whatever its checks said.
 pub(super) fn ended(scene: &Scene<'_>, run: &Run) -> Run {
     let mut next = run.clone();
-    next.memory.checked = Some(scene.today());
+    next.memory.checked = Some(scene.stamp());
     next
 }
 
@@ -50,8 +50,8 @@ pub(super) fn passed(scene: &Scene<'_>, run: &Run, evidence: &[Evidence]) -> Run
     if !evidence.is_empty() {
         next.memory.evidence = evidence.to_vec();
     }
-    next.memory.step_started = Some(scene.today());
-    next.memory.wait_started = Some(scene.today());
+    next.memory.step_started = Some(scene.stamp());
+    next.memory.wait_started = Some(scene.stamp());
     next.memory.closed = None;
     next.memory.checked = None;
     next
