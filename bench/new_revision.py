@@ -4,8 +4,8 @@ usage: new_revision.py --name sluice --crds FILE --gateway-crds FILE --times 10 
 Each time the canary has had 20 % of the traffic for a moment, the target gets another image; told is how long after the
 answer to that write the route gives the canary 0 %. Prints one JSON line, times in milliseconds.
 """
-import argparse, http.server, json, queue, random, statistics, threading, time
-from canary_scale import CANARIES, DEPLOYMENTS, ROUTES, Prom, canary, deployment, kubectl
+import argparse, json, queue, random, statistics, threading, time
+from canary_scale import CANARIES, ROUTES, release, stage
 from plane import Plane
 
 
@@ -18,7 +18,7 @@ def main():
     ap.add_argument("--times", type=int, default=10)
     ap.add_argument("cmd", nargs="+")
     a = ap.parse_args()
-    a.step = 10
+    a.n, a.step = 1, 10
     pl = Plane()
     pl.start()
     try:
@@ -28,25 +28,16 @@ def main():
 
 
 def measure(a, pl):
-    for file in (a.crds, a.gateway_crds):
-        kubectl(pl, "apply", "--server-side", "-f", file)
-    time.sleep(2)
-    api = pl.admin
-    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": "bench"}})
-    srv = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prom)
-    threading.Thread(target=srv.serve_forever, daemon=True).start()
-    api.call("POST", DEPLOYMENTS, deployment(0, 0))
-    api.call("POST", CANARIES, canary(0, a))
-    pl.ready()
-    pl.run("op-" + a.name, [x.replace("{kubeconfig}", pl.base + "/operator.kubeconfig").replace("{prom}", f"http://127.0.0.1:{srv.server_port}") for x in a.cmd])
+    argv, api = stage(a, pl), pl.admin
+    pl.run("op-" + a.name, argv)
     weights, phases = follow(api, ROUTES, weight), follow(api, CANARIES, lambda c: c.get("status", {}).get("phase"))
     until(phases, lambda phase: phase == "Initialized")
     took = []
-    release(api, 1)
+    release(api, 0, 2)
     for i in range(a.times):
         until(weights, lambda w: w >= 20)
         time.sleep(random.uniform(1, 5))
-        release(api, i + 2)
+        release(api, 0, i + 3)
         at = time.time()
         took.append(until(weights, lambda w: w == 0) - at)
     return took
@@ -68,11 +59,6 @@ def until(told, is_it):
         at, value = told.get(timeout=180)
         if value is not None and is_it(value):
             return at
-
-
-def release(api, version):
-    image = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": f"example.test/app:{version}"}]}}}}
-    api.call("PATCH", f"{DEPLOYMENTS}/app-0000", image, "application/strategic-merge-patch+json")
 
 
 def told(took):

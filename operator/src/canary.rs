@@ -85,7 +85,6 @@ pub struct Context {
 }
 
 /// What is kept of a canary between its rounds.
-#[derive(Default)]
 struct Memory {
     target: Box<str>,
     /// None at rest.

@@ -1,5 +1,7 @@
 //! Small projections of Services, autoscalers and configs; routing objects whole.
 
+use std::num::NonZeroU64;
+
 use kube::api::{ApiResource, DynamicObject};
 use serde_json::{Value, json};
 
@@ -16,8 +18,8 @@ pub struct ServiceSeen {
     pub wiring: u64,
     /// Digest of labels and annotations.
     pub metadata: u64,
-    /// Digest of the uid of its controller; none has 0.
-    owner: u64,
+    /// Digest of the uid of its controller.
+    owner: Option<NonZeroU64>,
 }
 
 impl ServiceSeen {
@@ -33,14 +35,18 @@ impl ServiceSeen {
         Self {
             wiring: digest::short(&wiring(&object.data)),
             metadata: metadata_digest(&metadata),
-            owner: owner.map_or(0, |owner| digest::short_of(owner.uid.as_bytes())),
+            owner: owner.and_then(|owner| digest_of_uid(&owner.uid)),
         }
     }
 
     /// Whether its controller has this uid.
     pub fn is_owned_by(&self, uid: &str) -> bool {
-        self.owner == digest::short_of(uid.as_bytes())
+        self.owner.is_some() && self.owner == digest_of_uid(uid)
     }
+}
+
+fn digest_of_uid(uid: &str) -> Option<NonZeroU64> {
+    NonZeroU64::new(digest::short_of(uid.as_bytes()))
 }
 
 /// A HorizontalPodAutoscaler, or a ScaledObject.

@@ -26,9 +26,9 @@ struct Inner<T> {
 
 struct Entry<T> {
     version: Option<NonZeroU64>,
-    value: T,
     /// Whether it was seen since the list that is being read began.
     is_listed: bool,
+    value: T,
 }
 
 impl<T> Default for Store<T> {

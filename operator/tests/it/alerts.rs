@@ -147,12 +147,7 @@ async fn every_kind_of_failure_is_an_error_with_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn the_flags_hear_of_canaries_without_a_list() {
     let mut cluster = Cluster::new().await;
-    cluster
-        .load(&deployment("podinfo", "1.0.0", &json!({})))
-        .await;
-    cluster
-        .load(&canary("podinfo", &json!({}), &json!({})))
-        .await;
+    cluster.load_podinfo(&json!({}), &json!({})).await;
     cluster.start(&format!(
         "-slack-url={ALL} -slack-channel=ops -slack-token={TOKEN}"
     ));

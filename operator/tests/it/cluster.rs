@@ -133,10 +133,15 @@ impl Cluster {
     /// The same with `podinfo:1.0.0`, its Canary, and the operator started.
     pub(crate) async fn with_podinfo(analysis: &Value, spec: &Value) -> Self {
         let mut new = Self::new().await;
-        new.load(&deployment("podinfo", "1.0.0", &json!({}))).await;
-        new.load(&canary("podinfo", analysis, spec)).await;
+        new.load_podinfo(analysis, spec).await;
         new.start("");
         new
+    }
+
+    /// The Deployment `podinfo` and a Canary of it.
+    pub(crate) async fn load_podinfo(&self, analysis: &Value, spec: &Value) {
+        self.load(&deployment("podinfo", "1.0.0", &json!({}))).await;
+        self.load(&canary("podinfo", analysis, spec)).await;
     }
 
     pub(crate) async fn load(&self, yaml: &str) {

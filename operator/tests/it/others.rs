@@ -67,12 +67,7 @@ async fn a_target_is_found_before_its_watch_tells_of_it() {
     while !faults.0.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    cluster
-        .load(&deployment("podinfo", "1.0.0", &json!({})))
-        .await;
-    cluster
-        .load(&canary("podinfo", &json!({}), &json!({})))
-        .await;
+    cluster.load_podinfo(&json!({}), &json!({})).await;
     cluster.until_phase(CanaryPhase::Initialized).await;
     let events = cluster.events().await;
     let is_false = |text: &String| text.contains("podinfo does not exist");

@@ -207,10 +207,7 @@ async fn ports_that_would_meet_are_refused() {
     let mut cluster = Cluster::new().await;
     let mut same = service();
     same["service"]["ports"][0]["hosts"] = json!(null);
-    cluster
-        .load(&deployment("podinfo", "1.0.0", &json!({})))
-        .await;
-    cluster.load(&canary("podinfo", &json!({}), &same)).await;
+    cluster.load_podinfo(&json!({}), &same).await;
     cluster.start("");
     let told = |found: &Canary| {
         let conditions = found.status.iter().flat_map(|it| &it.conditions);

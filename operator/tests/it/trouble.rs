@@ -251,12 +251,7 @@ impl Faults for SlowList {
 #[tokio::test(start_paused = true)]
 async fn routes_that_are_being_listed_are_waited_for() {
     let mut cluster = Cluster::new().await;
-    cluster
-        .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
-        .await;
-    cluster
-        .load(&crate::cluster::canary("podinfo", &json!({}), &json!({})))
-        .await;
+    cluster.load_podinfo(&json!({}), &json!({})).await;
     cluster.server.set_faults(Arc::new(SlowList));
     cluster.start("");
     let waits = "waiting for the routes to be read";
@@ -287,12 +282,7 @@ impl Faults for Silent {
 async fn a_watch_that_fell_silent_ends_no_release() {
     let mut cluster = Cluster::new().await;
     cluster.server.set_faults(Arc::new(Silent));
-    cluster
-        .load(&crate::cluster::deployment("podinfo", "1.0.0", &json!({})))
-        .await;
-    cluster
-        .load(&crate::cluster::canary("podinfo", &json!({}), &json!({})))
-        .await;
+    cluster.load_podinfo(&json!({}), &json!({})).await;
     cluster.start("");
     cluster.until_phase(CanaryPhase::Initialized).await;
     cluster.release("2.0.0").await;
