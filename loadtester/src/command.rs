@@ -11,6 +11,7 @@ mod wrk;
 use gotemplate::ParseError;
 
 use crate::grpc::Call;
+use crate::grpc::credentials::Named;
 pub(crate) use crate::grpc::health::Probe;
 use crate::grpc::metadata::MetadataError;
 use crate::load::{Plan, PlanError, ScheduleError};
@@ -54,7 +55,7 @@ pub(crate) enum CommandError {
         value: Option<String>,
     },
     /// A flag is of no use without another.
-    #[error("failed to read {program:?}: flag {flag:?} needs {other:?} beside it: give both files")]
+    #[error("failed to read {program:?}: flag {flag:?} needs {other:?} beside it: give both")]
     Alone {
         /// The program that the line names.
         program: &'static str,
@@ -166,6 +167,25 @@ pub(crate) fn parse(line: &str) -> Result<Option<Work>, CommandError> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// Certificate and key, of which a line names both or none.
+fn pair(
+    program: &'static str,
+    (cert, key): (Option<Named>, Option<Named>),
+    flags: [&'static str; 2],
+) -> Result<Option<(Named, Named)>, CommandError> {
+    let [flag, other] = match (cert, key) {
+        (Some(cert), Some(key)) => return Ok(Some((cert, key))),
+        (None, None) => return Ok(None),
+        (Some(_), None) => flags,
+        (None, Some(_)) => [flags[1], flags[0]],
+    };
+    Err(CommandError::Alone {
+        program,
+        flag,
+        other,
+    })
 }
 
 /// Splits a line as a POSIX shell does; `None` if the line needs a shell.

@@ -8,6 +8,7 @@
 //! but what is wrong with it: lines come from whoever reaches the port.
 
 mod channel;
+pub(crate) mod credentials;
 mod describe;
 mod fill;
 mod frame;
@@ -16,16 +17,16 @@ mod message;
 pub(crate) mod metadata;
 mod reflect;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bytes::Bytes;
 use gotemplate::ExecError;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
-use crate::load::{Fault, Identity, IdentityError, Plan, PlanError, Trust};
+use crate::load::{Fault, Plan, PlanError};
 
 pub(crate) use channel::Channel;
+use credentials::Credentials;
 pub(crate) use fill::{Text, Wording};
 use metadata::MetadataError;
 
@@ -55,10 +56,7 @@ pub(crate) enum Source {
 pub(crate) struct Call {
     /// The load; its URL has no path yet.
     pub(crate) plan: Plan,
-    /// Certificates to check the server by, instead of the system's.
-    pub(crate) roots: Option<PathBuf>,
-    /// Certificate and key to show to a server that asks.
-    pub(crate) pair: Option<(PathBuf, PathBuf)>,
+    pub(crate) credentials: Credentials,
     pub(crate) service: String,
     pub(crate) method: String,
     pub(crate) source: Source,
@@ -116,12 +114,7 @@ impl Call {
     /// # Errors
     /// Files, a method, data or a server that are not as they must be.
     pub(crate) async fn plan(mut self) -> Result<Plan, CallError> {
-        if let (Some(path), Trust::Checked { roots, .. }) = (&self.roots, &mut self.plan.trust) {
-            *roots = Some(Bytes::from(describe::read("--cacert", path)?));
-        }
-        if let Some((cert, key)) = &self.pair {
-            self.plan.identity = Some(identity(cert, key)?);
-        }
+        self.credentials.read_into(&mut self.plan)?;
         let (pool, place) = self.pool().await?;
         let method = self.find(&pool, place)?;
         let mut plan = self.plan;
@@ -179,23 +172,6 @@ impl Call {
                 .join(", "),
         })
     }
-}
-
-/// What the files of `--cert` and `--key` hold.
-fn identity(cert: &Path, key: &Path) -> Result<Identity, CallError> {
-    let chain = describe::read("--cert", cert)?;
-    let secret = describe::read("--key", key)?;
-    Identity::read(&chain, &secret).map_err(|error| {
-        let (flag, path) = match error {
-            IdentityError::Chain => ("--cert", cert),
-            IdentityError::Key | IdentityError::Pair => ("--key", key),
-        };
-        CallError::File {
-            flag,
-            path: path.to_owned(),
-            why: error.to_string(),
-        }
-    })
 }
 
 /// The URL with another path.

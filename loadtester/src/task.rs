@@ -229,9 +229,12 @@ impl Task {
                 job: Job::Load(Box::new(call.plan().await?)),
                 ..self
             },
+            Job::Probe(probe) => Self {
+                job: Job::Probe(Box::new(probe.prepared()?)),
+                ..self
+            },
             Job::Calls(_)
             | Job::Load(_)
-            | Job::Probe(_)
             | Job::Program { .. }
             | Job::Concord(_)
             | Job::Ngrinder(_) => self,

@@ -86,7 +86,7 @@ pub struct Memory {
     pub started: Option<DateTime<Utc>>,
     /// When the step began; checks count only from then on.
     pub step_started: Option<DateTime<Utc>>,
-    /// When the canary first had traffic; no check looks back further.
+    /// When the canary's first traffic had arrived; no check looks back further.
     pub traffic_started: Option<DateTime<Utc>>,
     /// When the wait for pods began; the progress deadline counts from here.
     pub wait_started: Option<DateTime<Utc>>,

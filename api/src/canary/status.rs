@@ -119,7 +119,7 @@ pub struct AnalysisStatus {
     /// When the current step began: checks must be measured after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_started: Option<Time>,
-    /// When the canary first had traffic: no check looks back further.
+    /// When the canary's first traffic had arrived: no check looks back further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_started: Option<Time>,
     /// When the current wait for pods began: the progress deadline counts from here.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use http::HeaderMap;
 
 use super::CommandError;
+use crate::grpc::credentials::Named;
 use crate::grpc::{Call, metadata};
 use crate::load::{CONCURRENCY_MAX, RATE_MAX_PER_S};
 use crate::settings::parse_duration;
@@ -29,9 +30,9 @@ struct Line {
     proto: Option<PathBuf>,
     protoset: Option<PathBuf>,
     imports: Vec<PathBuf>,
-    roots: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    roots: Option<Named>,
+    cert: Option<Named>,
+    key: Option<Named>,
     server_name: Option<String>,
     authority: Option<String>,
     is_plain: bool,
@@ -171,9 +172,9 @@ impl Line {
             "protoset" => self.protoset = Some(text.into()),
             "call" => self.call = Some(text.to_owned()),
             "import-paths" => self.imports = text.split(',').map(PathBuf::from).collect(),
-            "cacert" => self.roots = Some(text.into()),
-            "cert" => self.cert = Some(text.into()),
-            "key" => self.key = Some(text.into()),
+            "cacert" => self.roots = Some(Named::new("--cacert", text)),
+            "cert" => self.cert = Some(Named::new("--cert", text)),
+            "key" => self.key = Some(Named::new("--key", text)),
             "cname" => self.server_name = Some(text.to_owned()),
             "authority" => self.authority = Some(text.to_owned()),
             "name" => self.name = Some(text.to_owned()),

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{CommandError, hey};
+use super::{CommandError, hey, pair};
+use crate::grpc::credentials::{Credentials, Named};
 use crate::grpc::health::Probe;
 use crate::load::{Limit, Plan, Trust};
 use crate::settings::parse_duration;
 
 const PROGRAM: &str = "grpc_health_probe";
+const CERT: &str = "-tls-client-cert";
+const KEY: &str = "-tls-client-key";
 /// Flags without a value.
 const SWITCHES: [&str; 6] = ["tls", "tls-no-verify", "gzip", "verbose", "alts", "spiffe"];
 
@@ -17,6 +20,7 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
     let (mut address, mut service, mut headers) = (None, String::new(), HeaderMap::new());
     let (mut connect, mut answer) = (Duration::from_secs(1), Duration::from_secs(1));
     let (mut is_tls, mut is_unchecked, mut name) = (false, false, None);
+    let (mut roots, mut cert, mut key) = (None, None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let flag = word.strip_prefix('-').unwrap_or_default();
@@ -42,10 +46,13 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
             "tls" => is_tls = hey::is_on(Some(text)).ok_or_else(wrong)?,
             "tls-no-verify" => is_unchecked = hey::is_on(Some(text)).ok_or_else(wrong)?,
             "tls-server-name" => name = Some(text.to_owned()),
+            "tls-ca-cert" => roots = Some(Named::new("-tls-ca-cert", text)),
+            "tls-client-cert" => cert = Some(Named::new(CERT, text)),
+            "tls-client-key" => key = Some(Named::new(KEY, text)),
             "rpc-header" => headers.extend([hey::header_of(text).ok_or_else(wrong)?]),
             // Both change nothing that is asked.
             "verbose" | "user-agent" => {}
-            "gzip" | "alts" | "spiffe" | "tls-ca-cert" | "tls-client-cert" | "tls-client-key" => {
+            "gzip" | "alts" | "spiffe" => {
                 return Err(CommandError::Unserved {
                     program: PROGRAM,
                     flag: format!("-{flag}"),
@@ -74,8 +81,18 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
     if is_tls && !is_unchecked {
         plan.trust = Trust::Checked { roots: None, name };
     }
+    let pair = pair(PROGRAM, (cert, key), [CERT, KEY])?;
+    let named = roots.as_ref().or(pair.as_ref().map(|(cert, _)| cert));
+    if let (Some(named), false) = (named, is_tls) {
+        return Err(CommandError::Alone {
+            program: PROGRAM,
+            flag: named.flag,
+            other: "-tls",
+        });
+    }
     Ok(Probe {
         plan,
+        credentials: Credentials { roots, pair },
         headers,
         service,
         connect_timeout: connect,

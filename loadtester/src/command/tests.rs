@@ -3,6 +3,7 @@
 mod ghz;
 
 use super::*;
+use crate::grpc::credentials::Credentials;
 use crate::grpc::{Source, Text};
 use crate::load::{Concurrency, Limit, Pace};
 
@@ -30,25 +31,38 @@ fn told(work: &Work) -> String {
                 wording.connections,
                 call.plan.trust,
                 call.plan.cutoff,
-                call.roots,
+                call.credentials.roots.as_ref().map(|file| &file.path),
                 word(&call.plan)
             );
             if wording.metadata.is_some() {
                 told.push_str(" filled in");
             }
-            if let Some((cert, key)) = &call.pair {
-                told.push_str(&format!(" as {} {}", cert.display(), key.display()));
-            }
-            told
+            told + &shown(&call.credentials)
         }
         Work::Probe(probe) => {
             let plan = &probe.plan;
+            let roots = probe.credentials.roots.as_ref();
+            let roots = roots.map(|file| format!(" by {}", file.path.display()));
             format!(
-                "{} {:?} {:?} {:?} {:?}",
-                plan.url, probe.service, plan.trust, plan.timeout, probe.headers
+                "{} {:?} {:?} {:?} {:?}{}{}",
+                plan.url,
+                probe.service,
+                plan.trust,
+                plan.timeout,
+                probe.headers,
+                roots.unwrap_or_default(),
+                shown(&probe.credentials)
             )
         }
     }
+}
+
+/// What is shown to a server that asks.
+fn shown(credentials: &Credentials) -> String {
+    let files = credentials.pair.as_ref();
+    let files =
+        files.map(|(cert, key)| format!(" as {} {}", cert.path.display(), key.path.display()));
+    files.unwrap_or_default()
 }
 
 /// A plan in one line.
@@ -220,6 +234,18 @@ fn health_probe_lines() {
     check(
         "grpc_health_probe -addr a:1 -alts",
         r#"failed to read "grpc_health_probe": flag "-alts" is not served by the built-in generator: leave it out, or use --allow-shell and type bash"#,
+    );
+    check(
+        "grpc_health_probe -addr a:1 -tls -tls-ca-cert=ca.pem -tls-client-cert c.pem -tls-client-key k.pem",
+        r#"https://a:1/ "" Checked { roots: None, name: None } Some(2s) {} by ca.pem as c.pem k.pem"#,
+    );
+    check(
+        "grpc_health_probe -addr a:1 -tls -tls-client-key k.pem",
+        r#"failed to read "grpc_health_probe": flag "-tls-client-key" needs "-tls-client-cert" beside it: give both"#,
+    );
+    check(
+        "grpc_health_probe -addr a:1 -tls-ca-cert ca.pem",
+        r#"failed to read "grpc_health_probe": flag "-tls-ca-cert" needs "-tls" beside it: give both"#,
     );
     check(
         "grpc_health_probe a:1 x",

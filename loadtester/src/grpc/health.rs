@@ -5,7 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use prost::Message;
 
-use super::{CHECK, Channel, HEALTH};
+use super::credentials::Credentials;
+use super::{CHECK, CallError, Channel, HEALTH};
 use crate::load::{Fault, Plan, PlanError};
 
 /// A question about one service's health.
@@ -13,6 +14,8 @@ use crate::load::{Fault, Plan, PlanError};
 pub(crate) struct Probe {
     /// Where to, with its limits of time.
     pub(crate) plan: Plan,
+    /// Files that are not in the plan yet.
+    pub(crate) credentials: Credentials,
     pub(crate) headers: HeaderMap,
     /// The service; empty for the server as a whole.
     pub(crate) service: String,
@@ -34,6 +37,15 @@ struct Told {
 }
 
 impl Probe {
+    /// Reads the files that the line names.
+    ///
+    /// # Errors
+    /// Files that cannot be read, or hold something else.
+    pub(crate) fn prepared(mut self) -> Result<Self, CallError> {
+        std::mem::take(&mut self.credentials).read_into(&mut self.plan)?;
+        Ok(self)
+    }
+
     /// What the program would print, and the code it would end with if that is not 0.
     ///
     /// # Errors

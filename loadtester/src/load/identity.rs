@@ -22,7 +22,7 @@ pub enum IdentityError {
     #[error("it holds no usable private key: give one in PEM, not encrypted")]
     Key,
     /// The one does not belong to the other.
-    #[error("it is not the key of the first certificate in --cert: give that one")]
+    #[error("it is not the key of the first certificate beside it: give that one")]
     Pair,
 }
 

@@ -118,6 +118,18 @@ async fn a_client_shows_its_certificate_to_a_server_that_asks() {
         let is_in = text.contains("[OK]\t2 responses");
         assert!(status == 200 && is_in == is_let_in, "{flags}: {text}");
     }
+    let shown = pair("client.cert.pem", "client.key.pem").replace("--", "-tls-client-");
+    let checked = format!("-tls-ca-cert={folder}/named.cert.pem -tls-server-name app.test");
+    for (flags, wanted) in [
+        (format!("{checked} {shown}"), "status: SERVING"),
+        (format!("-tls-no-verify {shown}"), "status: SERVING"),
+        (shown.clone(), "failed to connect service"),
+        (checked, "health rpc failed"),
+    ] {
+        let line = format!("grpc_health_probe -addr {address} -tls {flags}");
+        let (_, text) = post(&url, &hook(&line)).await;
+        assert!(text.contains(wanted), "{flags}: {text}");
+    }
     for (flags, wanted) in [
         (
             pair("client.key.pem", "client.key.pem"),
@@ -129,7 +141,7 @@ async fn a_client_shows_its_certificate_to_a_server_that_asks() {
         ),
         (
             pair("client.cert.pem", "named.key.pem"),
-            "named.key.pem\": it is not the key of the first certificate in --cert",
+            "named.key.pem\": it is not the key of the first certificate beside it",
         ),
         (pair("none", "client.key.pem"), "failed to read --cert"),
         (

@@ -4,7 +4,8 @@ use gotemplate::ParseError;
 use http::{HeaderMap, Uri};
 
 use super::{Line, PROGRAM, bad, not_metadata, unserved};
-use crate::command::CommandError;
+use crate::command::{CommandError, pair};
+use crate::grpc::credentials::Credentials;
 use crate::grpc::{CHECK, Call, HEALTH, Source, Text, Wording, metadata};
 use crate::load::{CONCURRENCY_MAX, Concurrency, Limit, Pace, Plan, Trust};
 
@@ -31,16 +32,13 @@ impl Line {
         let mut plan = self.plan(url)?;
         plan.headers = headers;
         let source = self.source(&service, &plan.headers);
-        let pair = match (self.cert, self.key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            (Some(_), None) => return Err(alone("--cert", "--key")),
-            (None, Some(_)) => return Err(alone("--key", "--cert")),
-        };
+        let pair = pair(PROGRAM, (self.cert, self.key), ["--cert", "--key"])?;
         Ok(Call {
             plan,
-            roots: self.roots,
-            pair,
+            credentials: Credentials {
+                roots: self.roots,
+                pair,
+            },
             service,
             method,
             source,
@@ -166,13 +164,5 @@ impl Line {
             return Err(bad("connections", Some(&self.connections.to_string())));
         }
         Ok(plan)
-    }
-}
-
-fn alone(flag: &'static str, other: &'static str) -> CommandError {
-    CommandError::Alone {
-        program: PROGRAM,
-        flag,
-        other,
     }
 }

@@ -26,11 +26,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "--cert x",
-        r#"flag "--cert" needs "--key" beside it: give both files"#,
+        r#"flag "--cert" needs "--key" beside it: give both"#,
     ),
     (
         "--key x",
-        r#"flag "--key" needs "--cert" beside it: give both files"#,
+        r#"flag "--key" needs "--cert" beside it: give both"#,
     ),
     (
         "--insecure=x",

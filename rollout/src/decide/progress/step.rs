@@ -1,5 +1,7 @@
 //! The next step of a run, when its confirm gates are open.
 
+use chrono::TimeDelta;
+
 use super::tally;
 use crate::{
     action::Action,
@@ -7,13 +9,17 @@ use crate::{
         plan::Plan,
         promote, roll_back,
         round::{self, Asking, Checked, Heard},
-        scene::Scene,
+        scene::{Scene, later},
         wording::event,
     },
     report::told,
     spec::{GateKind, Next, Strategy, strategy::Position},
     state::{Phase, RollbackReason, Run, State, WEIGHTS_MAX},
 };
+
+/// From writing the first route to the canary until what is counted there is its own: gateways take routes up in their
+/// time, and answers of the version before may still be on their way.
+const ARRIVAL: TimeDelta = TimeDelta::seconds(1);
 
 /// All passed: the next step, when its confirm gates are open.
 pub(super) fn take(
@@ -142,7 +148,8 @@ fn visit(scene: &Scene<'_>, run: &Run, position: Position, passed: Checked) -> P
     actions.extend(told.map(|text| event(Phase::Progressing, text)));
     next.position = position;
     next.memory.weights.push(position.split.canary);
-    next.memory.traffic_started.get_or_insert(scene.stamp());
+    let arrival = later(scene.stamp(), ARRIVAL);
+    next.memory.traffic_started.get_or_insert(arrival);
     if next.memory.weights.len() > WEIGHTS_MAX {
         next.memory.weights.remove(0);
     }
