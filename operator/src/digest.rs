@@ -63,7 +63,7 @@ fn write_canonical(value: &Value, text: &mut String, depth: usize) {
         Value::Object(map) if depth < DEPTH_MAX => {
             let mut entries: Vec<_> = map
                 .iter()
-                .filter(|(_, value)| !is_empty(value, depth))
+                .filter(|(key, value)| says_something(key, value, depth))
                 .collect();
             entries.sort_by_key(|(key, _)| key.as_str());
             text.push('{');
@@ -90,15 +90,22 @@ fn write_canonical(value: &Value, text: &mut String, depth: usize) {
     }
 }
 
+/// False for what API servers add and leave out. In an affinity term an empty selector stands for all, an absent one
+/// for none.
+fn says_something(key: &str, value: &Value, depth: usize) -> bool {
+    let is_selector = matches!(key, "labelSelector" | "namespaceSelector") && value.is_object();
+    is_selector || !is_empty(value, depth)
+}
+
 /// Whether a field says nothing: API servers differ in whether they send such fields.
 fn is_empty(value: &Value, depth: usize) -> bool {
     match value {
         Value::Null => true,
         Value::Object(map) => {
             depth >= DEPTH_MAX
-                || map
-                    .values()
-                    .all(|value| is_empty(value, depth.saturating_add(1)))
+                || !map
+                    .iter()
+                    .any(|(key, value)| says_something(key, value, depth.saturating_add(1)))
         }
         Value::Array(items) => items.is_empty(),
         Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
@@ -162,6 +169,7 @@ mod tests {
             json!({"spec": {"a": "1", "b": [1, 2]}}),
             json!({"spec": {"a": 1, "b": [1, 2], "c": ""}}),
             json!({"spec": {"a": 1, "b": [1, 2], "c": false}}),
+            json!({"spec": {"a": 1, "b": [1, 2], "d": {"namespaceSelector": {}}}}),
         ] {
             assert_ne!(canonical(&base), canonical(&other), "{other}");
         }

@@ -61,6 +61,8 @@ pub enum Action {
     RunHooks {
         /// The hooks, all of one kind.
         hooks: Vec<Gate>,
+        /// The end that they hear of, which no other has: the start of their idempotency keys.
+        about: String,
         /// The phase to send with them.
         phase: Phase,
     },

@@ -66,7 +66,8 @@ pub(crate) fn plan(
     }
     if spec.is_suspended {
         let told = hold::suspended(state);
-        let is_news = told.memory().is_none_or(|memory| {
+        // A new canary has nothing to remember by that it was told.
+        let is_news = told.memory().is_some_and(|memory| {
             let before = state.memory().and_then(|before| before.hold.as_deref());
             memory.hold.as_deref() != before
         });

@@ -30,8 +30,10 @@ pub enum Probe {
     Gate {
         /// Which.
         gate: Gate,
-        /// Idempotency key, the same when the same question is asked again; goes into `GateAnswer::key`.
+        /// The question; goes into `GateAnswer::key`.
         key: String,
+        /// Idempotency key: the same when this call is repeated, another when the question is asked once more.
+        call: String,
         /// The phase to send.
         phase: Phase,
     },

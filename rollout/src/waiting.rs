@@ -96,6 +96,9 @@ pub enum Patience {
     Over(TimeDelta),
 }
 
+/// Of a wait for metrics that has lasted longer than the Canary allows; how long follows.
+pub(crate) const NO_VERDICT: &str = ", without a verdict for ";
+
 impl WaitingOn {
     /// The gate, when it is one.
     pub(crate) const fn gate(&self) -> Option<&Closed> {
@@ -146,9 +149,7 @@ impl WaitingOn {
                 let told = format!("waiting for metrics: {why}; weight stays at {weight} %");
                 match patience {
                     Patience::Endless | Patience::Until(..) => told,
-                    Patience::Over(length) => {
-                        format!("{told}, without a verdict for {}", span(*length))
-                    }
+                    Patience::Over(length) => format!("{told}{NO_VERDICT}{}", span(*length)),
                 }
             }
             Self::Gate {
@@ -222,9 +223,7 @@ impl fmt::Display for Told<'_> {
                     Patience::Until(end, UnknownAction::Rollback) => {
                         write!(f, ", rolled back {}", Left(*end, self.now))
                     }
-                    Patience::Over(length) => {
-                        write!(f, ", without a verdict for {}", span(*length))
-                    }
+                    Patience::Over(length) => write!(f, "{NO_VERDICT}{}", span(*length)),
                     Patience::Endless | Patience::Until(_, UnknownAction::Hold) => Ok(()),
                 }
             }

@@ -173,8 +173,12 @@ async fn carry_out(
         Action::RevertTarget => finalizer::revert_target(ctx, subject).await,
         Action::RevertApex => finalizer::revert_apex(ctx, subject).await,
         Action::RevertRoutes => finalizer::revert_routes(ctx, subject).await,
-        Action::RunHooks { hooks, phase } => {
-            tell::run_hooks(ctx, subject, hooks, *phase).await;
+        Action::RunHooks {
+            hooks,
+            about,
+            phase,
+        } => {
+            tell::run_hooks(ctx, subject, hooks, about, *phase).await;
             Ok(())
         }
         Action::Event {

@@ -112,10 +112,16 @@ async fn one(ctx: &Context, context: &analysis::Context, probe: &Probe) -> Answe
             };
             Answer::Sample(check.id, check.name.clone(), is_ms, sample)
         }
-        Probe::Gate { gate, key, phase } => Answer::Gate(
-            gate.id,
-            analysis::answer(gate, key, *phase, context, &*ctx.outbound).await,
-        ),
+        Probe::Gate {
+            gate,
+            key,
+            call,
+            phase,
+        } => {
+            let answer = analysis::answer(gate, call, *phase, context, &*ctx.outbound).await;
+            let key = key.clone();
+            Answer::Gate(gate.id, GateAnswer { key, ..answer })
+        }
     }
 }
 

@@ -105,7 +105,7 @@ fn promoted(scene: &Scene<'_>, run: &Run, skipped: bool, mut actions: Vec<Action
         success: true,
         skipped,
     });
-    actions.extend(roll_back::post_rollout(scene, phase));
+    actions.extend(roll_back::post_rollout(scene, run, phase));
     let target = format!("{}.{}", scene.spec.target.name, scene.spec.namespace);
     let (text, message) = if skipped {
         (

@@ -2,8 +2,9 @@
 
 use super::{plan::Plan, scene::Scene, wording};
 use crate::{
-    state::{Phase, State},
-    waiting::WaitingOn,
+    action::Action,
+    state::{Memory, Phase, State},
+    waiting::{NO_VERDICT, WaitingOn},
 };
 
 /// Writes the wait of `plan` into its state; a wait that was not there before is told by events.
@@ -18,14 +19,11 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
         None => None,
     };
     if let (Some(told), Some(waiting_on)) = (&hold, &plan.decision.waiting_on) {
+        let actions = news(scene, waiting_on, told, &plan, before.memory());
         if plan.decision.report.summary.is_empty() {
             plan.decision.report.summary.clone_from(told);
         }
-        if hold != known {
-            let phase = plan.decision.state.phase();
-            let actions = wording::hold(scene.spec, waiting_on, phase);
-            plan = plan.doing(actions);
-        }
+        plan = plan.doing(actions);
     }
     let closed = plan.decision.waiting_on.as_ref().and_then(WaitingOn::gate);
     let closed = closed.cloned();
@@ -41,6 +39,31 @@ pub(super) fn record(scene: &Scene<'_>, before: &State, mut plan: Plan) -> Plan 
         }
     }
     plan
+}
+
+/// What is told of a wait, once: what a gate answers may differ each time, and so may the words for missing metrics.
+fn news(
+    scene: &Scene<'_>,
+    waiting_on: &WaitingOn,
+    told: &str,
+    plan: &Plan,
+    before: Option<&Memory>,
+) -> Vec<Action> {
+    let known = before.and_then(|before| before.hold.as_deref());
+    let is_known = match waiting_on.gate() {
+        Some(gate) => before
+            .and_then(|before| before.closed.as_ref())
+            .is_some_and(|known| known.name == gate.name),
+        None => known == Some(told),
+    };
+    if is_known {
+        return Vec::new();
+    }
+    let mut actions = wording::hold(scene.spec, waiting_on, plan.decision.state.phase());
+    if known.is_some_and(|known| known.contains(NO_VERDICT)) {
+        actions.retain(|action| !matches!(action, Action::Alert { .. }));
+    }
+    actions
 }
 
 /// What a suspended canary waits for.

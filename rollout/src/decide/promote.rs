@@ -236,7 +236,7 @@ pub(super) fn fail(scene: &Scene<'_>, run: &Run, missing: &Shortfall) -> Plan {
             skipped: false,
         },
     ]);
-    actions.extend(roll_back::post_rollout(scene, Phase::Failed));
+    actions.extend(roll_back::post_rollout(scene, run, Phase::Failed));
     let outcome = Outcome {
         kind: OutcomeKind::PromotionFailed,
         at: roll_back::highest(run),

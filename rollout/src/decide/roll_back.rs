@@ -6,6 +6,7 @@
 use super::{
     begin, finalize,
     plan::Plan,
+    round::Asking,
     scene::{Scene, Side},
     settle,
     wording::{alert, warning},
@@ -158,18 +159,23 @@ pub(super) fn fail(scene: &Scene<'_>, run: &Run, weight: Weight, reason: &Rollba
             success: false,
             skipped: false,
         }])
-        .doing(post_rollout(scene, Phase::Failed))
+        .doing(post_rollout(scene, run, Phase::Failed))
         .ending(outcome)
 }
 
 /// The post-rollout hooks, when there are any.
-pub(super) fn post_rollout(scene: &Scene<'_>, phase: Phase) -> Option<Action> {
+pub(super) fn post_rollout(scene: &Scene<'_>, run: &Run, phase: Phase) -> Option<Action> {
     let hooks: Vec<_> = scene
         .spec
         .gates_of(GateKind::PostRollout)
         .cloned()
         .collect();
-    (!hooks.is_empty()).then_some(Action::RunHooks { hooks, phase })
+    let Asking { about, .. } = Asking::of(scene, run, phase);
+    (!hooks.is_empty()).then_some(Action::RunHooks {
+        hooks,
+        about,
+        phase,
+    })
 }
 
 /// The highest weight that the run visited.

@@ -89,10 +89,26 @@ impl Asking {
         format!("{}/check-{}/{}", self.about, check.id.0, self.place)
     }
 
-    fn probe_gate(&self, gate: &Gate) -> Probe {
+    fn probe_gate(&self, scene: &Scene<'_>, gate: &Gate) -> Probe {
+        let key = self.gate_key(gate);
+        // A pre-rollout hook does its work once. Of the others an answer counts for an interval, so that two calls are
+        // never in the same one.
+        let call = match gate.kind {
+            GateKind::PreRollout => key.clone(),
+            GateKind::Rollout
+            | GateKind::ConfirmRollout
+            | GateKind::ConfirmTrafficIncrease
+            | GateKind::ConfirmPromotion
+            | GateKind::PostRollout
+            | GateKind::Rollback => {
+                let interval_s = scene.spec.interval.num_seconds().max(1);
+                format!("{key}/{}", scene.now.timestamp().div_euclid(interval_s))
+            }
+        };
         Probe::Gate {
             gate: gate.clone(),
-            key: self.gate_key(gate),
+            key,
+            call,
             phase: gate.kind.hears(self.phase),
         }
     }
@@ -156,7 +172,7 @@ pub(super) fn rollback_hook<'a>(
         match asking.heard(scene, gate) {
             Some(answer) if answer.is_open => return Ok(Some(gate)),
             Some(_) => {}
-            None => missing.push(asking.probe_gate(gate)),
+            None => missing.push(asking.probe_gate(scene, gate)),
         }
     }
     if missing.is_empty() {
@@ -170,7 +186,7 @@ pub(super) fn hooks(scene: &Scene<'_>, asking: &Asking, kind: GateKind) -> Heard
     let mut checked = Checked::default();
     for gate in scene.spec.gates_of(kind) {
         let Some(answer) = asking.heard(scene, gate) else {
-            return Heard::Ask(vec![asking.probe_gate(gate)]);
+            return Heard::Ask(vec![asking.probe_gate(scene, gate)]);
         };
         checked.evidence.push(Evidence {
             name: gate.name.clone(),
@@ -203,7 +219,7 @@ pub(super) fn confirm(
     let mut checked = Checked::default();
     for gate in scene.spec.gates_of(kind) {
         let Some(answer) = asking.heard(scene, gate) else {
-            return Heard::Ask(vec![asking.probe_gate(gate)]);
+            return Heard::Ask(vec![asking.probe_gate(scene, gate)]);
         };
         if !answer.is_open {
             let closed = asking.closed(scene, gate, memory);

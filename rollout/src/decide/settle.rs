@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Plan {
     let snapshot = match scene.target_snapshot() {
         Ok(snapshot) => snapshot,
-        Err(waiting_on) => return Plan::hold(state.clone(), waiting_on).doing(keep(scene, state)),
+        Err(waiting_on) => return untold(scene, state, settled, waiting_on),
     };
     if let Some(plan) = primary_missing(scene, state, snapshot) {
         return plan;
@@ -48,6 +48,15 @@ pub(super) fn decide(scene: &Scene<'_>, state: &State, settled: &Settled) -> Pla
     release(scene, state, settled, snapshot)
 }
 
+/// The target cannot be told. Users do not wait for that on pods that are gone.
+fn untold(scene: &Scene<'_>, state: &State, settled: &Settled, waiting_on: WaitingOn) -> Plan {
+    let is_seen = !matches!(waiting_on, WaitingOn::Cache(_));
+    let lost = is_seen
+        .then(|| canary_lost(scene, state, settled))
+        .flatten();
+    lost.unwrap_or_else(|| Plan::hold(state.clone(), waiting_on).doing(keep(scene, state)))
+}
+
 /// Nothing is new. Users whom others moved are taken back as soon as there is a pod for them.
 fn rest(scene: &Scene<'_>, state: &State) -> Plan {
     let seen = scene.world.traffic.split();
@@ -67,21 +76,29 @@ pub(super) fn wait(scene: &Scene<'_>, settled: &Settled) -> Plan {
     let state = State::Waiting(settled.clone());
     let snapshot = match scene.target_snapshot() {
         Ok(snapshot) => snapshot,
-        Err(waiting_on) => return Plan::hold(state, waiting_on),
+        Err(waiting_on) => return untold(scene, &state, settled, waiting_on),
     };
     if let Some(plan) = primary_missing(scene, &state, snapshot) {
         return plan;
     }
+    if let Some(plan) = canary_lost(scene, &state, settled) {
+        return plan;
+    }
     if settled.applied.as_ref() == Some(snapshot) || is_promoted_already(scene, settled, snapshot) {
         return stand_down(scene, settled, snapshot);
+    }
+    if let Some(plan) = unjudged(scene, &state, settled) {
+        return plan;
     }
     release(scene, &state, settled, snapshot)
 }
 
 /// The revision that waited is gone: back to how it was.
 fn stand_down(scene: &Scene<'_>, settled: &Settled, snapshot: &Snapshot) -> Plan {
-    let is_promoted = settled.promoted.as_ref() == Some(&snapshot.revision)
-        || scene.primary_snapshot() == Some(snapshot);
+    // With users on the canary the promotion of what the primary was given has failed.
+    let is_promoted = settled.weight.is_zero()
+        && (settled.promoted.as_ref() == Some(&snapshot.revision)
+            || scene.primary_snapshot() == Some(snapshot));
     let settled = Settled {
         applied: Some(snapshot.clone()),
         promoted: promoted(scene, settled),
@@ -121,7 +138,12 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
     match round::confirm(scene, &asking, GateKind::ConfirmRollout, &settled.memory) {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
         Heard::Unknown(waiting_on, _) => match waiting_on.overdue(scene.now) {
-            Some(why) => refuse(scene, &run(), settled.weight, why).doing(keep(scene, state)),
+            Some(why) => {
+                let mut run = run();
+                // What is told of its end is the same however often this round is repeated.
+                run.memory.started = waiting_on.gate().map(|closed| closed.since);
+                refuse(scene, &run, settled.weight, why).doing(keep(scene, state))
+            }
             None => {
                 Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
             }
@@ -206,15 +228,27 @@ fn canary_lost(scene: &Scene<'_>, state: &State, settled: &Settled) -> Option<Pl
     let is_lost = !settled.weight.is_zero()
         && !scene.can_serve(Side::Canary)
         && scene.can_serve(Side::Primary);
-    is_lost.then(|| {
-        let moved = Settled {
-            weight: Weight::ZERO,
-            ..settled.clone()
-        };
-        Plan::to(with(state, moved))
-            .doing([Action::Routes(Split::PRIMARY)])
-            .because("the canary has no pods: routing all traffic to primary")
-    })
+    is_lost.then(|| to_primary(state, settled, "the canary has no pods"))
+}
+
+/// Users whom a failed promotion left on the target would wait with a revision that nobody has judged: they leave it
+/// as soon as the primary can serve.
+fn unjudged(scene: &Scene<'_>, state: &State, settled: &Settled) -> Option<Plan> {
+    let may_leave = !settled.weight.is_zero()
+        && scene.spec.has_routes()
+        && scene.is_primary_good(settled.promoted.as_ref(), None)
+        && scene.idle_primary(settled.memory.started) == Readiness::Ready;
+    may_leave.then(|| to_primary(state, settled, "the primary serves again"))
+}
+
+fn to_primary(state: &State, settled: &Settled, why: &str) -> Plan {
+    let moved = Settled {
+        weight: Weight::ZERO,
+        ..settled.clone()
+    };
+    Plan::to(with(state, moved))
+        .doing([Action::Routes(Split::PRIMARY)])
+        .because(format!("{why}: routing all traffic to primary"))
 }
 
 /// Weights that others changed are put back.

@@ -91,17 +91,18 @@ fn read_hook(hook: &CanaryWebhook) -> EventHook {
     read
 }
 
-/// Calls hooks in order and stops at the first that fails. The key is the same if the same
+/// Calls hooks in order and stops at the first that fails. Each has a key of its own, which is the same if the same
 /// end of the same run is told again after a crash.
-pub async fn run_hooks(ctx: &Context, subject: &Subject, hooks: &[Gate], phase: Phase) {
+pub async fn run_hooks(
+    ctx: &Context,
+    subject: &Subject,
+    hooks: &[Gate],
+    about: &str,
+    phase: Phase,
+) {
     let context = ask::context(ctx, subject, &[]).await;
-    let run = subject
-        .state
-        .run()
-        .map(|run| run.snapshot.short())
-        .unwrap_or_default();
     for hook in hooks {
-        let key = format!("{}-{run}-{phase:?}-{}", subject.owner.uid, hook.name);
+        let key = format!("{about}/{}-{}/{phase:?}", hook.kind.as_str(), hook.id.0);
         let answer = analysis::answer(hook, &key, phase, &context, &*ctx.outbound).await;
         if !answer.is_open {
             event(

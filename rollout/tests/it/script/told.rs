@@ -97,7 +97,7 @@ fn action_told(action: &Action) -> (&'static str, String) {
             };
             ("alert", format!("{severity}: {text}"))
         }
-        Action::RunHooks { hooks, phase } => {
+        Action::RunHooks { hooks, phase, .. } => {
             let names: Vec<_> = hooks.iter().map(|hook| hook.name.as_str()).collect();
             ("call", format!("{} ({phase:?})", names.join(", ")))
         }
