@@ -11,11 +11,11 @@ use crate::logs::{self, Form};
 /// Flags of `sluice gateway`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Address for requests.
-    #[arg(long, default_value = "0.0.0.0:8080")]
+    /// Address for requests; [::] is every address of the host, IPv4 too.
+    #[arg(long, default_value = "[::]:8080")]
     listen: SocketAddr,
     /// Address for /metrics and /healthz.
-    #[arg(long, default_value = "0.0.0.0:9090")]
+    #[arg(long, default_value = "[::]:9090")]
     metrics: SocketAddr,
     /// Obey this Gateway only, as namespace/name; every Gateway of our class when absent.
     #[arg(long)]

@@ -1,12 +1,10 @@
 //! `sluice loadtester`: gates, tasks and load, under the flags of Flagger's load tester.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use tokio::net::TcpListener;
 
 use crate::logs::{self, Form};
 
@@ -36,10 +34,9 @@ pub(crate) fn start(flags: Vec<OsString>) -> Result<ExitCode> {
 #[tokio::main]
 async fn run(args: &loadtester::Args) -> Result<ExitCode> {
     let settings = loadtester::Settings::try_from(args)?;
-    let address = SocketAddr::from(([0, 0, 0, 0], args.port));
-    let listener = TcpListener::bind(address)
+    let listener = loadtester::listen(args.port)
         .await
-        .with_context(|| format!("failed to listen on {address}"))?;
+        .with_context(|| format!("failed to listen on port {}", args.port))?;
     loadtester::run(settings, listener, crate::operator::signal())
         .await
         .context("the load tester ended")?;

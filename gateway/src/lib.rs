@@ -30,7 +30,7 @@ mod table;
 mod watching;
 mod world;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(15);
 /// How to run a gateway.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where routed traffic comes in; port 0 takes a free one.
+    /// Where routed traffic comes in; port 0 takes a free one, `[::]` all of the host's addresses.
     pub listen: SocketAddr,
     /// Where `/metrics` and `/healthz` are served, if anywhere.
     pub metrics: Option<SocketAddr>,
@@ -69,8 +69,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
-            metrics: Some(SocketAddr::from(([0, 0, 0, 0], 9090))),
+            listen: SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8080)),
+            metrics: Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 9090))),
             selection: Selection::default(),
             addresses: Vec::new(),
         }
@@ -104,7 +104,12 @@ pub struct Bound {
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let fail = |source| Error::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(fail)?;
+    let mut tried = vec![address];
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        // A socket of `[::]` takes IPv4 as well; a host without IPv6 has this only.
+        tried.push(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())));
+    }
+    let listener = TcpListener::bind(&tried[..]).await.map_err(fail)?;
     let bound = listener.local_addr().map_err(fail)?;
     Ok((listener, bound))
 }

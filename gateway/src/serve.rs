@@ -81,7 +81,8 @@ async fn accept(
         tokio::select! {
             () = stopped(&mut stop) => break,
             (slot, accepted) = accepted => match (slot, accepted) {
-                (Ok(slot), Ok((stream, peer))) => serve(stream, peer.ip(), slot),
+                // IPv4 clients of an IPv6 socket are told by their own addresses.
+                (Ok(slot), Ok((stream, peer))) => serve(stream, peer.ip().to_canonical(), slot),
                 (Ok(_), Err(error)) => {
                     warn!(%error, "Connection not accepted.");
                     sleep(ACCEPT_WAIT).await;

@@ -1,5 +1,6 @@
 //! Requests through the gateway: weights, filters, limits, leaving endpoints.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -10,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Backend, Running, route, service, table, to, until};
+use crate::support::{Backend, Running, route, service, settings, table, to, until};
 
 /// Two Services with one endpoint each, behind the given rules.
 async fn two(rules: impl Fn() -> Value) -> (Running, Backend, Backend) {
@@ -24,6 +25,29 @@ async fn two(rules: impl Fn() -> Value) -> (Running, Backend, Backend) {
         service("canary", &[(canary.address, true)]),
     ];
     (Running::start(&objects).await, primary, canary)
+}
+
+#[tokio::test]
+async fn both_families_reach_every_address() {
+    let backend = Backend::start("primary").await;
+    let objects = [
+        route(&json!([{"backendRefs": [to("primary", 1)]}])),
+        service("primary", &[(backend.address, true)]),
+    ];
+    let mut settings = settings();
+    settings.listen = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+    let mut gateway = Running::start_with(settings, &objects).await;
+    let own = gateway.address;
+    let mut hosts = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+    hosts.extend(own.is_ipv6().then_some(IpAddr::from(Ipv6Addr::LOCALHOST)));
+    for host in hosts {
+        gateway.address = SocketAddr::from((host, own.port()));
+        let seen = gateway.get("/").await.body;
+        assert!(
+            seen.contains(&format!("x-forwarded-for: {host}\n")),
+            "{seen}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -237,7 +237,11 @@ impl Answer {
 
 impl Running {
     pub(crate) async fn start(objects: &[Vec<Value>]) -> Self {
-        let bound = Bound::bind(settings()).await.unwrap();
+        Self::start_with(settings(), objects).await
+    }
+
+    pub(crate) async fn start_with(settings: Settings, objects: &[Vec<Value>]) -> Self {
+        let bound = Bound::bind(settings).await.unwrap();
         let (address, admin, metrics) = (
             bound.address(),
             bound.metrics_address().unwrap(),
