@@ -59,7 +59,8 @@ where
 {
     plan.check()?;
     let started = Instant::now();
-    let end = plan.length().map(|length| started + length);
+    // What is beyond all time never comes.
+    let end = plan.length().and_then(|length| started.checked_add(length));
     let is_rpc = plan.calls.is_some();
     let course = Arc::new(Course {
         sender: Sender::new(&plan)?,
@@ -181,10 +182,13 @@ where
         let sent = course.sender.send(n, worker);
         // A load of a given length ends on time; what is under way then is not counted.
         let sent = match course.end {
-            Some(end) => match timeout_at(end + course.plan.grace(), sent).await {
-                Ok(sent) => sent,
-                Err(_) => return,
-            },
+            Some(end) => {
+                let last = end.checked_add(course.plan.grace()).unwrap_or(end);
+                match timeout_at(last, sent).await {
+                    Ok(sent) => sent,
+                    Err(_) => return,
+                }
+            }
             None => sent.await,
         };
         let empty = HeaderMap::new();

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use regex::Regex;
 
+/// The longest duration that Go knows, 292 years.
+const DURATION_MAX: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+
 /// Flags of the load tester.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -110,7 +113,8 @@ impl TryFrom<&Args> for Settings {
     }
 }
 
-/// Reads a Go duration such as `1h2m3.5s`; "0" is zero. Negative ones are refused.
+/// Reads a Go duration such as `1h2m3.5s`; "0" is zero. Negative ones are refused, and those that
+/// Go cannot hold.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -136,9 +140,18 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         seconds += number.parse::<f64>().ok()? * unit;
         rest = tail;
         if rest.is_empty() {
-            return Duration::try_from_secs_f64(seconds).ok();
+            let length = Duration::try_from_secs_f64(seconds).ok();
+            return length.filter(|length| *length <= DURATION_MAX);
         }
     }
+}
+
+/// Reads a duration in plain seconds, or as Go writes it.
+pub(crate) fn parse_seconds(text: &str) -> Option<Duration> {
+    let Ok(seconds) = text.parse() else {
+        return parse_duration(text);
+    };
+    Some(Duration::from_secs(seconds)).filter(|length| *length <= DURATION_MAX)
 }
 
 #[cfg(test)]
@@ -192,6 +205,7 @@ mod tests {
             ("1.5s", Some(1500)),
             ("2h45m", Some(9_900_000)),
             ("0", Some(0)),
+            ("2562047h", Some(9_223_369_200_000)),
         ] {
             assert_eq!(
                 parse_duration(text).map(|length| length.as_millis()),
@@ -199,8 +213,13 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "5", "m", "-1s", "1y", "1..s", "1s2"] {
+        for text in ["", "5", "m", "-1s", "1y", "1..s", "1s2", "2562048h"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
+        let seconds = |text| parse_seconds(text).map(|length| length.as_secs());
+        assert_eq!(seconds("90"), Some(90));
+        assert_eq!(seconds("1m"), Some(60));
+        assert_eq!(seconds("9223372037"), None);
+        assert_eq!(seconds("99999999999999999999"), None);
     }
 }

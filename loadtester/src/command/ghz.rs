@@ -17,7 +17,7 @@ use super::CommandError;
 use crate::grpc::credentials::Named;
 use crate::grpc::{Call, metadata};
 use crate::load::{CONCURRENCY_MAX, RATE_MAX_PER_S};
-use crate::settings::parse_duration;
+use crate::settings::parse_seconds;
 use flags::{Flag, SWITCHES};
 use ramp::Ramp;
 
@@ -166,7 +166,8 @@ impl Line {
 
     fn take(&mut self, name: &str, text: &str) -> Result<(), CommandError> {
         let wrong = || bad(name, Some(text));
-        let length = || length(text).ok_or_else(wrong);
+        // ghz once took plain seconds.
+        let length = || parse_seconds(text).ok_or_else(wrong);
         match name {
             "proto" => self.proto = Some(text.into()),
             "protoset" => self.protoset = Some(text.into()),
@@ -211,12 +212,4 @@ impl Line {
 
 fn positive(text: &str) -> Option<usize> {
     text.parse().ok().filter(|count| *count > 0)
-}
-
-/// A Go duration, or plain seconds as ghz once took.
-fn length(text: &str) -> Option<Duration> {
-    match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => parse_duration(text),
-    }
 }

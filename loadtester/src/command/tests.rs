@@ -164,6 +164,10 @@ fn hey_refusals() {
         r#"failed to read "hey": Some("1y") is no value of flag "-z""#,
     );
     check(
+        "hey -z 3000000000000000h http://a/",
+        r#"failed to read "hey": Some("3000000000000000h") is no value of flag "-z""#,
+    );
+    check(
         "hey -c 0 http://a/",
         r#"failed to read "hey": Some("0") is no value of flag "-c""#,
     );
@@ -206,6 +210,10 @@ fn wrk_lines() {
     check(
         "wrk http://a/ --timeout=5 -R 100",
         r#"GET http://a/ 10s c10 qSome(100.0) tSome(5s) [] "" keep"#,
+    );
+    check(
+        "wrk -d 9999999999999999999 http://a/",
+        r#"failed to read "wrk": Some("9999999999999999999") is no value of flag "-d""#,
     );
     check(
         "wrk -s a.lua http://a/",

@@ -8,7 +8,7 @@ use http::HeaderMap;
 
 use super::{CommandError, hey};
 use crate::load::{Concurrency, Limit, Pace, Plan};
-use crate::settings::parse_duration;
+use crate::settings::parse_seconds;
 
 const PROGRAM: &str = "wrk";
 
@@ -86,9 +86,5 @@ fn flag_of(word: &str) -> Option<(&str, Option<&str>)> {
 
 /// A time such as `2s`, `2m`, or plain seconds.
 fn seconds(text: &str) -> Option<Duration> {
-    let length = match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => parse_duration(text),
-    };
-    length.filter(|length| !length.is_zero())
+    parse_seconds(text).filter(|length| !length.is_zero())
 }

@@ -11,7 +11,7 @@ use loadtester::load::{Concurrency, Fault, Limit, Pace, Plan, Schedule, Steps, r
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::support::{Target, answer};
+use crate::support::{Target, answer, until};
 
 fn plan(url: &str, limit: Limit) -> Plan {
     Plan::new(url.parse().unwrap(), limit)
@@ -53,6 +53,16 @@ async fn a_number_of_requests_over_kept_connections() {
     let before = target.connections.load(Ordering::SeqCst);
     run(wanted, |_| {}).await.unwrap();
     assert_eq!(target.connections.load(Ordering::SeqCst) - before, 100);
+}
+
+#[tokio::test]
+async fn a_length_beyond_all_time_is_no_end() {
+    let target = Target::start().await;
+    let endless = run(plan(&target.url("/"), Limit::Time(Duration::MAX)), |_| {});
+    tokio::select! {
+        ended = endless => panic!("{ended:?}"),
+        () = until("requests", || target.hits.load(Ordering::SeqCst) > 2) => {}
+    }
 }
 
 #[tokio::test]

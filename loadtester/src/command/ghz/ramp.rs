@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use super::{PROGRAM, bad, length};
+use super::{PROGRAM, bad};
 use crate::command::CommandError;
 use crate::load::{Schedule, Steps};
+use crate::settings::parse_seconds;
 
 /// Time from step to step on a `line`, as ghz has it.
 const LINE_STEP: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ impl Ramp {
             return Ok(false);
         };
         let wrong = || bad(name, Some(text));
-        let length = || length(text).ok_or_else(wrong);
+        let length = || parse_seconds(text).ok_or_else(wrong);
         let steps = &mut self.steps;
         match own {
             "schedule" => {
