@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use clap::ArgAction;
 use regex::Regex;
 
 /// The longest duration that Go knows, 292 years.
@@ -29,11 +30,13 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "json")]
     pub zap_encoding: Encoding,
     /// Accepted for compatibility; without effect.
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, hide = true)]
+    #[arg(long, hide = true, default_value = "false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = ArgAction::Set, value_parser = boolean)]
     pub zap_replace_globals: bool,
     /// Let tasks run programs, and send files, that the request's body names. Anyone who
     /// reaches the port can then do so.
-    #[arg(long)]
+    #[arg(long, default_value = "false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = ArgAction::Set, value_parser = boolean)]
     pub allow_shell: bool,
 }
 
@@ -113,6 +116,19 @@ impl TryFrom<&Args> for Settings {
     }
 }
 
+fn boolean(text: &str) -> Result<bool, String> {
+    parse_bool(text).ok_or_else(|| format!("{text:?} is neither true nor false"))
+}
+
+/// Reads a boolean as Go's `strconv.ParseBool` does.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 /// Reads a Go duration such as `1h2m3.5s`; "0" is zero. Negative ones are refused, and those that
 /// Go cannot hold.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
@@ -165,9 +181,41 @@ mod tests {
         args: Args,
     }
 
+    fn args(flags: &[&str]) -> Result<Args, clap::Error> {
+        let argv = std::iter::once(&"loadtester").chain(flags);
+        Program::try_parse_from(argv).map(|program| program.args)
+    }
+
     fn settings(flags: &[&str]) -> Result<Settings, SettingsError> {
-        let args = Program::parse_from(std::iter::once(&"loadtester").chain(flags)).args;
-        Settings::try_from(&args)
+        Settings::try_from(&args(flags).unwrap())
+    }
+
+    #[test]
+    fn booleans_are_read_as_go_does() {
+        for (value, wanted) in [
+            ("", Some(true)),
+            ("=true", Some(true)),
+            ("=TRUE", Some(true)),
+            ("=t", Some(true)),
+            ("=1", Some(true)),
+            ("=false", Some(false)),
+            ("=F", Some(false)),
+            ("=0", Some(false)),
+            ("=maybe", None),
+            ("=", None),
+        ] {
+            for name in ["--allow-shell", "--zap-replace-globals"] {
+                let flag = format!("{name}{value}");
+                let got = args(&[&flag]).map(|args| {
+                    if name == "--allow-shell" {
+                        args.allow_shell
+                    } else {
+                        args.zap_replace_globals
+                    }
+                });
+                assert_eq!(got.ok(), wanted, "{flag}");
+            }
+        }
     }
 
     #[test]

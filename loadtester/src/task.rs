@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::command::{self, CommandError, LINE_BYTES_MAX, Work};
 use crate::grpc::{Call, CallError};
 use crate::load::Plan;
+use crate::settings::parse_bool;
 
 pub(crate) use queue::{Queue, Queued};
 pub(crate) use run::{Ended, Runner};
@@ -159,7 +160,11 @@ impl Payload {
                 });
             }
         };
-        let is_set = |key| metadata.get(key).is_some_and(|value| is_true(value));
+        let is_set = |key| {
+            metadata
+                .get(key)
+                .is_some_and(|value| parse_bool(value) == Some(true))
+        };
         Ok(Task {
             kind: kind.to_owned(),
             line,
@@ -182,11 +187,6 @@ fn origin(plan: &Plan) -> String {
         port.unwrap_or_default(),
         url.path()
     )
-}
-
-/// What Go's `strconv.ParseBool` takes for true.
-fn is_true(text: &str) -> bool {
-    ["1", "t", "T", "true", "TRUE", "True"].contains(&text)
 }
 
 /// A line of ours, or a program's if that may be started.

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method};
 
 use super::CommandError;
 use crate::load::{Concurrency, Limit, Pace, Plan};
-use crate::settings::parse_duration;
+use crate::settings::{parse_bool, parse_duration};
 
 const PROGRAM: &str = "hey";
 /// Flags that take no value.
@@ -231,13 +231,9 @@ fn number(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
-/// A switch's value, as Go's `strconv.ParseBool` reads it.
-pub(super) fn is_on(value: Option<&str>) -> Option<bool> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Some(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Some(false),
-        Some(_) => None,
-    }
+/// Whether a switch is on, which it is without a value.
+fn is_on(value: Option<&str>) -> Option<bool> {
+    value.map_or(Some(true), parse_bool)
 }
 
 /// `Name: value`.

@@ -8,7 +8,7 @@ use super::{CommandError, hey, pair};
 use crate::grpc::credentials::{Credentials, Named};
 use crate::grpc::health::Probe;
 use crate::load::{Limit, Plan, Trust};
-use crate::settings::parse_duration;
+use crate::settings::{parse_bool, parse_duration};
 
 const PROGRAM: &str = "grpc_health_probe";
 const CERT: &str = "-tls-client-cert";
@@ -43,8 +43,8 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
             "service" => service = text.to_owned(),
             "connect-timeout" => connect = time().ok_or_else(wrong)?,
             "rpc-timeout" => answer = time().ok_or_else(wrong)?,
-            "tls" => is_tls = hey::is_on(Some(text)).ok_or_else(wrong)?,
-            "tls-no-verify" => is_unchecked = hey::is_on(Some(text)).ok_or_else(wrong)?,
+            "tls" => is_tls = parse_bool(text).ok_or_else(wrong)?,
+            "tls-no-verify" => is_unchecked = parse_bool(text).ok_or_else(wrong)?,
             "tls-server-name" => name = Some(text.to_owned()),
             "tls-ca-cert" => roots = Some(Named::new("-tls-ca-cert", text)),
             "tls-client-cert" => cert = Some(Named::new(CERT, text)),
