@@ -117,6 +117,36 @@ pub(crate) enum CommandError {
     },
 }
 
+impl CommandError {
+    /// Whether the program that the line names may do what we do not: it has flags that are not
+    /// served here, and no limit to the load.
+    pub(crate) const fn is_of_ours_only(&self) -> bool {
+        match self {
+            Self::Unserved { .. } => true,
+            Self::Plan { source, .. } => match source {
+                PlanError::Concurrency { .. } | PlanError::Rate { .. } => true,
+                PlanError::Url { .. } | PlanError::Certificates | PlanError::ServerName { .. } => {
+                    false
+                }
+            },
+            Self::Schedule { source, .. } => match source {
+                ScheduleError::Start { start: asked, max }
+                | ScheduleError::End {
+                    end: asked, max, ..
+                } => *asked > *max,
+                ScheduleError::Step | ScheduleError::Every => false,
+            },
+            Self::Flag { .. }
+            | Self::Value { .. }
+            | Self::Alone { .. }
+            | Self::Template { .. }
+            | Self::Metadata { .. }
+            | Self::NoUrl { .. }
+            | Self::NoHost { .. } => false,
+        }
+    }
+}
+
 /// What a line asks of us.
 #[derive(Debug)]
 pub(crate) enum Work {

@@ -195,15 +195,21 @@ fn shell_job(kind: &str, line: &str, is_shell_allowed: bool) -> Result<Job, Task
         Ok(Some(Work::Load(plan))) => Ok(Job::Load(plan)),
         Ok(Some(Work::Calls(call))) => Ok(Job::Calls(call)),
         Ok(Some(Work::Probe(probe))) => Ok(Job::Probe(probe)),
+        Ok(None) if is_shell_allowed => Ok(program(kind, line)),
         // Where programs may run, the image may have the real one.
-        Ok(None) | Err(CommandError::Unserved { .. }) if is_shell_allowed => Ok(Job::Program {
-            program: if kind == "bash" { "bash" } else { "sh" },
-            arguments: vec!["-c".to_owned(), line.to_owned()],
-        }),
+        Err(error) if is_shell_allowed && error.is_of_ours_only() => Ok(program(kind, line)),
         Ok(None) => Err(TaskError::NoShell {
             kind: kind.to_owned(),
         }),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A shell with the line.
+fn program(kind: &str, line: &str) -> Job {
+    Job::Program {
+        program: if kind == "bash" { "bash" } else { "sh" },
+        arguments: vec!["-c".to_owned(), line.to_owned()],
     }
 }
 
@@ -239,5 +245,48 @@ impl Task {
             | Job::Concord(_)
             | Job::Ngrinder(_) => self,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_we_refuse_is_for_the_program() {
+        for (line, is_for_program) in [
+            ("hey -c 1000 -n 1000 http://a/", false),
+            ("hey -c 1001 -n 2000 http://a/", true),
+            ("hey -c 100 -q 1001 http://a/", true),
+            ("hey -D file http://a/", true),
+            ("hey -c 0 http://a/", false),
+            ("hey -c 1001 -n 2000 ftp://a/", false),
+            ("wrk -c 2000 -d 5s http://a/", true),
+            ("wrk -R 200000 http://a/", true),
+            ("wrk -x http://a/", false),
+            ("ghz -c 1001 -n 2000 a:1", true),
+            ("ghz --rps 100001 a:1", true),
+            (
+                "ghz --load-schedule step --load-start 100001 --load-step 1 --load-step-duration 1s a:1",
+                true,
+            ),
+            (
+                "ghz --load-schedule step --load-start 5 --load-end 4 --load-step 1 --load-step-duration 1s a:1",
+                false,
+            ),
+            (
+                "ghz --load-schedule step --load-start 5 --load-step 0 --load-step-duration 1s a:1",
+                false,
+            ),
+        ] {
+            let job = shell_job("cmd", line, true);
+            assert_eq!(
+                matches!(job, Ok(Job::Program { .. })),
+                is_for_program,
+                "{line}"
+            );
+            let job = shell_job("cmd", line, false);
+            assert!(!matches!(job, Ok(Job::Program { .. })), "{line}");
+        }
     }
 }
