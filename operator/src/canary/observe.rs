@@ -18,6 +18,7 @@ use super::configs::ConfigFault;
 use super::subject::{Stall, Subject};
 use crate::digest;
 use crate::world::key::Key;
+use crate::world::kind;
 use crate::world::store::Known;
 use crate::world::workload::WorkloadSeen;
 
@@ -42,7 +43,7 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
     relate::relate(ctx, subject, &target, &primary);
     let mut world = World {
         primary: workload(&primary, primary_snapshot),
-        is_deleting: subject.canary.metadata.deletion_timestamp.is_some(),
+        is_deleting: subject.is_deleting(),
         has_finalizer: subject
             .canary
             .metadata
@@ -66,6 +67,7 @@ pub(super) async fn observe(ctx: &Context, subject: &Subject) -> Result<World, U
         .await
         .map_err(Unobserved::Failed)?;
     world.target = workload(&target, |_| snapshot);
+    look_for_scaler(ctx, subject).await?;
     world.target_fault = fault.or_else(|| fault::of_target(ctx, subject, seen));
     if let Known::Unread(Some(why)) = &primary {
         world
@@ -95,6 +97,20 @@ async fn target(ctx: &Context, subject: &Subject) -> Result<Known<WorkloadSeen>,
     let asked = ctx.writer.get(&subject.resource(), &subject.target()).await;
     asked.map_err(Unobserved::Failed)?;
     Ok(subject.workload(ctx, &subject.target()))
+}
+
+/// Asks for the autoscaler of a new Canary in the same way: it is then known.
+async fn look_for_scaler(ctx: &Context, subject: &Subject) -> Result<(), Unobserved> {
+    let is_new = matches!(subject.state, State::New | State::Initializing(_));
+    let Some(scaler) = subject.spec.autoscaler.as_ref().filter(|_| is_new) else {
+        return Ok(());
+    };
+    let key = subject.key.sibling(&scaler.name);
+    if ctx.caches.scaler(scaler, &key) == Known::Absent {
+        let asked = ctx.writer.get(&kind::of_scaler(scaler), &key).await;
+        asked.map_err(Unobserved::Failed)?;
+    }
+    Ok(())
 }
 
 /// A target that is not known. A deletion must not wait for ever for a kind that cannot be watched, for instance
@@ -160,6 +176,9 @@ async fn snapshot(
                 Err(ConfigFault::Failed(error)) => return Err(error),
             }
         }
+    } else if let Some(applied) = subject.state.applied() {
+        // What was tracked before the flag came counts as unchanged.
+        configs.clone_from(&applied.configs);
     }
     Ok((
         Some(Snapshot {
@@ -170,28 +189,37 @@ async fn snapshot(
     ))
 }
 
-/// What the routing objects say, and whether they differ from ours but for the weights.
+/// What the routing objects say, and whether they differ from ours but for the weights. What cannot be worded stalls;
+/// not a deletion: it words nothing, and must keep its order.
 fn traffic(
     ctx: &Context,
     subject: &Subject,
     selector: Option<&Selector>,
 ) -> Result<(TrafficSeen, bool), Unobserved> {
-    let stalled = |error: mesh_adapters::RenderError| {
-        Unobserved::Stalled(Stall {
+    match read_traffic(ctx, subject, selector) {
+        Ok(seen) => Ok(seen),
+        Err(error) if subject.is_deleting() => {
+            Ok((TrafficSeen::Unreadable(error.to_string()), false))
+        }
+        Err(error) => Err(Unobserved::Stalled(Stall {
             reason: "InvalidSpec",
             message: format!("canary {}: {error}", subject.key),
-        })
-    };
-    let route = route(ctx, subject, selector).map_err(stalled)?;
+        })),
+    }
+}
+
+fn read_traffic(
+    ctx: &Context,
+    subject: &Subject,
+    selector: Option<&Selector>,
+) -> Result<(TrafficSeen, bool), mesh_adapters::RenderError> {
+    let route = route(ctx, subject, selector)?;
     let live = match live(ctx, subject, &route) {
         Ok(live) => live,
         Err(None) => return Ok((TrafficSeen::Unread, false)),
         Err(Some(why)) => return Ok((TrafficSeen::Unreadable(why), false)),
     };
-    let has_drifted = subject
-        .adapter
-        .has_drifted(&route, &live)
-        .map_err(stalled)?;
+    let has_drifted = subject.adapter.has_drifted(&route, &live)?;
     let traffic = match subject.adapter.seen(&route, &live) {
         Ok(split) => TrafficSeen::Split(split),
         Err(error @ ReadError::Unseen { .. }) => TrafficSeen::Pending(error.to_string()),

@@ -43,9 +43,7 @@ pub(super) async fn record(
     let change = with_counts(change, &new);
     match write_status(ctx, &subject.key, &subject.version, old, &change).await {
         // The finalizer of this round was the last thing that kept it.
-        Err(WriteError::Missing { .. }) if subject.canary.metadata.deletion_timestamp.is_some() => {
-            Ok(())
-        }
+        Err(WriteError::Missing { .. }) if subject.is_deleting() => Ok(()),
         Err(error) => Err(error.into()),
         Ok(_) => {
             if let (Some(stall), true) = (&subject.fault, is_news) {

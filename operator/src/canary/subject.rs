@@ -48,6 +48,11 @@ impl Subject {
         self.canary.status.as_ref()
     }
 
+    /// Whether the Canary is being deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.canary.metadata.deletion_timestamp.is_some()
+    }
+
     /// Takes in the Canary as a write of this round left it: the next write depends on that.
     pub(super) fn renew(&mut self, written: &Value) {
         str_at(written, "/metadata/resourceVersion").clone_into(&mut self.version);

@@ -7,7 +7,9 @@ use std::time::Duration;
 use api::Canary;
 use api::canary::CanaryPhase;
 use apiserver::{Fault, Faults, RequestInfo, Verb};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::networking::v1::Ingress;
 use kube::api::{Api, ApiResource, DynamicObject};
 use operator::world::kind;
 use serde_json::{Value, json};
@@ -236,4 +238,47 @@ async fn a_namespace_that_goes_is_not_held() {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     panic!("held: {:#?}", namespaces.get("test").await.unwrap());
+}
+
+/// Nothing is left to render the route from, and still users are put on the target before the primary goes.
+#[tokio::test(start_paused = true)]
+async fn an_ingress_that_goes_first_changes_no_order() {
+    for provider in ["nginx", "skipper"] {
+        let mut cluster = Cluster::new().await;
+        let backend = json!({"service": {"name": "podinfo", "port": {"number": 80}}});
+        let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web", "namespace": "test"},
+            "spec": {"rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]}});
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "podinfo", "namespace": "test"},
+            "spec": {"selector": {"app": "podinfo"}, "ports": [{"name": "http", "port": 80, "targetPort": 9898}]}});
+        cluster.load(&ingress.to_string()).await;
+        cluster.load(&service.to_string()).await;
+        let reference =
+            json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "name": "web"});
+        let spec = json!({"provider": provider, "ingressRef": reference, "revertOnDeletion": true});
+        cluster.load_podinfo(&json!({}), &spec).await;
+        cluster.start("");
+        cluster.until_phase(CanaryPhase::Initialized).await;
+        let selected = async || {
+            cluster
+                .service("podinfo")
+                .await
+                .spec
+                .unwrap()
+                .selector
+                .unwrap()
+        };
+        assert_eq!(selected().await["app"], "podinfo-primary", "{provider}");
+        let ingresses: Api<Ingress> = Api::namespaced(cluster.client.clone(), "test");
+        ingresses.delete("web", &Default::default()).await.unwrap();
+        delete(&cluster).await;
+        assert_eq!(selected().await["app"], "podinfo", "{provider}");
+        let deployments: Api<Deployment> = Api::namespaced(cluster.client.clone(), "test");
+        let target = deployments.get("podinfo").await.unwrap();
+        let ready = target.status.unwrap().available_replicas;
+        assert_eq!(
+            ready,
+            Some(2),
+            "{provider}: users come to pods that are there"
+        );
+    }
 }
