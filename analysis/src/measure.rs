@@ -3,7 +3,6 @@
 //! Only one series with one finite, current number is a value. All else is
 //! `Nothing` (the server has no data) or `Error`, told in words (invariant I11).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -65,16 +64,14 @@ pub async fn available(
         CheckSource::SuccessRate | CheckSource::Duration | CheckSource::Query(_) => {
             &context.metrics_server
         }
-        CheckSource::Template {
-            name,
-            namespace,
-            variables: _,
-        } => match &resolved(context, namespace, name)?.server {
-            MetricServer::Prometheus(server) => server,
-            MetricServer::Other(provider) => {
-                return provider.available(&when(check, context), outbound).await;
+        CheckSource::Template { name, namespace } => {
+            match &resolved(context, namespace, name)?.server {
+                MetricServer::Prometheus(server) => server,
+                MetricServer::Other(provider) => {
+                    return provider.available(&when(check, context), outbound).await;
+                }
             }
-        },
+        }
     };
     let question = Question {
         server: Whom::Prometheus(server),
@@ -142,14 +139,13 @@ impl<'c> Question<'c> {
         let interval = wording::interval(check.interval);
         let metric = &check.name;
         let ours = || Whom::Prometheus(&context.metrics_server);
-        let none = BTreeMap::new();
         let (server, query, factor, nothing) = match &check.source {
             CheckSource::SuccessRate | CheckSource::Duration => {
                 let builtin = builtin(context.flavour, &check.source)
                     .ok_or_else(|| format!("metric {metric:?} is not a built-in check"))?;
                 let snake = builtin.is_snake.then(|| snake(context));
                 let names = snake.as_ref().unwrap_or(context);
-                let query = render(&builtin.template, names, &interval, &none)
+                let query = render(&builtin.template, names, &interval, &check.variables)
                     .map_err(|error| error.to_string())?;
                 let nothing = format!(
                     "no values found for {} metric {metric} probably {}.{} is not receiving traffic",
@@ -158,7 +154,7 @@ impl<'c> Question<'c> {
                 (ours(), collapse(&query), builtin.factor, nothing)
             }
             CheckSource::Query(text) => {
-                let query = render(text, context, &interval, &none)
+                let query = render(text, context, &interval, &check.variables)
                     .map_err(|error| format!("Metric query failed for {metric}: {error}"))?;
                 (
                     ours(),
@@ -167,20 +163,17 @@ impl<'c> Question<'c> {
                     format!("no values found for metric: {metric}"),
                 )
             }
-            CheckSource::Template {
-                name,
-                namespace,
-                variables,
-            } => {
+            CheckSource::Template { name, namespace } => {
                 let resolved = resolved(context, namespace, name)?;
                 let interval = match &resolved.server {
                     MetricServer::Prometheus(_) => interval,
                     MetricServer::Other(provider) => provider.interval(check.interval),
                 };
-                let query =
-                    render(&resolved.query, context, &interval, variables).map_err(|error| {
+                let query = render(&resolved.query, context, &interval, &check.variables).map_err(
+                    |error| {
                         format!("Metric template {name}.{namespace} query render error: {error}")
-                    })?;
+                    },
+                )?;
                 let server = match &resolved.server {
                     MetricServer::Prometheus(server) => Whom::Prometheus(server),
                     MetricServer::Other(provider) => Whom::Other(provider),

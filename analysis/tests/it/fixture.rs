@@ -41,6 +41,7 @@ pub(crate) fn check_of(name: &str, source: CheckSource) -> Check {
         id: CheckId(0),
         name: name.into(),
         source,
+        variables: BTreeMap::from([("region".to_owned(), "eu".to_owned())]),
         interval: TimeDelta::minutes(1),
         limits: Limits {
             min: None,

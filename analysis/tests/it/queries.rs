@@ -167,11 +167,9 @@ fn with_template(spec: &serde_json::Value, secret: Option<&[(&str, &str)]>) -> C
 }
 
 fn template_source(name: &str) -> CheckSource {
-    let variables = BTreeMap::from([("region".to_owned(), "eu".to_owned())]);
     CheckSource::Template {
         name: name.into(),
         namespace: "flagger".into(),
-        variables,
     }
 }
 
@@ -242,7 +240,7 @@ async fn templates_are_rendered() {
 #[tokio::test]
 async fn inline_queries_go_to_the_canarys_server() {
     let fake = Fake::with_value(2.0);
-    let source = CheckSource::Query("sum(x{n=\"{{ namespace }}\"}[{{ interval }}])".into());
+    let source = CheckSource::Query("sum(x{n=\"{{ namespace }}\",r=\"{{ variables.region }}\"}[{{ interval }}])".into());
     let context = context(Flavour::Istio, "http://prom:9090");
     let sample = measure(&check_of("inline", source), "the-key", &context, &fake).await;
     assert_eq!(
@@ -251,7 +249,7 @@ async fn inline_queries_go_to_the_canarys_server() {
     );
     assert_eq!(
         fake.queries.lock().unwrap().as_slice(),
-        ["http://prom:9090 sum(x{n=\"test\"}[1m])"]
+        ["http://prom:9090 sum(x{n=\"test\",r=\"eu\"}[1m])"]
     );
 }
 

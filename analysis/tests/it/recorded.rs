@@ -165,7 +165,6 @@ impl Case {
         let source = CheckSource::Template {
             name: "t".into(),
             namespace: "flagger".into(),
-            variables: BTreeMap::new(),
         };
         Self {
             context,

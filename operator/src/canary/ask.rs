@@ -209,12 +209,7 @@ async fn templates(
         let Probe::Check { check, .. } = probe else {
             continue;
         };
-        let CheckSource::Template {
-            name,
-            namespace,
-            variables: _,
-        } = &check.source
-        else {
+        let CheckSource::Template { name, namespace } = &check.source else {
             continue;
         };
         let reference = TemplateRef {

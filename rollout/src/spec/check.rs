@@ -17,6 +17,8 @@ pub struct Check {
     pub name: String,
     /// How it is measured.
     pub source: CheckSource,
+    /// `templateVariables`, for whichever query it is measured by.
+    pub variables: BTreeMap<String, String>,
     /// The window of the query (`{{ interval }}`); 1 minute unless given.
     pub interval: TimeDelta,
     /// What its value must keep.
@@ -38,8 +40,6 @@ pub enum CheckSource {
         name: String,
         /// Its namespace; the canary's unless given.
         namespace: String,
-        /// `templateVariables`.
-        variables: BTreeMap<String, String>,
     },
 }
 

@@ -280,6 +280,16 @@ fn cross_namespace_references_are_refused_when_blocked() {
 }
 
 #[test]
+fn template_variables_are_for_every_source() {
+    let metric = json!({"name": "request-duration", "query": "q", "templateRef": {"name": "t"},
+        "templateVariables": {"region": "eu"}});
+    let analysis = json!({"stepWeight": 50, "metrics": [metric]});
+    let spec = ValidSpec::validate(&canary(&analysis, &json!({})), &Defaults::default()).unwrap();
+    let regions = spec.checks.iter().map(|it| it.variables["region"].as_str());
+    assert_eq!(regions.collect::<Vec<_>>(), ["eu"; 3]);
+}
+
+#[test]
 fn defaults_are_flaggers() {
     let analysis = json!({"interval": "3s", "threshold": -1, "stepWeight": 50,
         "metrics": [{"name": "mine", "templateRef": {"name": "t"}}, {"name": "request-success-rate"}],

@@ -1,5 +1,7 @@
 //! Small judgements: verdicts, readiness, hashes of Flagger, lengths of time.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use expect_test::{Expect, expect};
 use rollout::{
@@ -68,6 +70,7 @@ fn check_of(source: CheckSource, min: Option<f64>, max: Option<f64>) -> Check {
         id: CheckId(0),
         name: "m".into(),
         source,
+        variables: BTreeMap::new(),
         interval: TimeDelta::seconds(60),
         limits: Limits { min, max },
     }

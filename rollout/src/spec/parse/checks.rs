@@ -36,7 +36,7 @@ pub(super) fn checks(
                     &mut own
                 }
             };
-            list.push((metric.name.clone(), source, interval, limits));
+            list.push((metric, source, interval, limits));
         }
     }
     own.append(&mut templates);
@@ -49,10 +49,11 @@ pub(super) fn checks(
     }
     (0..)
         .zip(own)
-        .map(|(place, (name, source, interval, limits))| Check {
+        .map(|(place, (metric, source, interval, limits))| Check {
             id: CheckId(place),
-            name,
+            name: metric.name.clone(),
             source,
+            variables: metric.template_variables.clone(),
             interval,
             limits,
         })
@@ -93,7 +94,6 @@ fn sources(metric: &CanaryMetric, namespace: &str) -> Vec<CheckSource> {
         sources.push(CheckSource::Template {
             name: template.name.clone(),
             namespace: own.unwrap_or(namespace).to_owned(),
-            variables: metric.template_variables.clone(),
         });
     }
     sources
