@@ -51,7 +51,7 @@ pub enum AdminError {
 
 /// Opens the port; the address is the one in use, also for port 0.
 pub async fn listen(addr: SocketAddr) -> Result<TcpListener, AdminError> {
-    TcpListener::bind(addr)
+    crate::listen::listen(addr)
         .await
         .map_err(|source| AdminError::Listen { addr, source })
 }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use sources::network::{Egress, HostNetwork, NetworkError};
 use sources::store::{Store, StoreError};
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::listen::listen;
 use crate::settings::{Settings, Storage};
 
 /// Why the GitOps controllers do not run.
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     ended: CancellationToken,
 ) -> Result<(), GitOpsError> {
     let addr = storage.addr;
-    let listener = TcpListener::bind(addr)
+    let listener = listen(addr)
         .await
         .map_err(|source| GitOpsError::Listen { addr, source })?;
     let listening = listener.local_addr().unwrap_or(addr);

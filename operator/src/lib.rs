@@ -21,6 +21,7 @@ pub mod events;
 pub mod gitops;
 mod json;
 pub mod lease;
+mod listen;
 pub mod metrics;
 mod outbound;
 pub mod queue;

@@ -3,7 +3,7 @@
 //! It reads no environment itself: variables come in through a function, so that tests and
 //! the demo give their own.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -223,7 +223,7 @@ impl Settings {
                 .and_then(|url| given(&url))
                 .or_else(|| given(&args.event_webhook)),
             cluster_name: given(&args.cluster_name),
-            admin: Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, args.port))),
+            admin: Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, args.port))),
             log_level: log_level(&args.log_level),
             log_format: log_format(&args.zap_encoding)?,
             cluster: Cluster {
@@ -271,9 +271,9 @@ fn alerts(args: &Args, env: &dyn Fn(&str) -> Option<String>) -> Alerts {
 }
 
 fn storage(args: &Args) -> Result<Option<Storage>, SettingsError> {
-    // Go's listen addresses may leave the host out.
+    // Go's listen addresses may leave the host out: of both families then.
     let listen = match args.storage_addr.strip_prefix(':') {
-        Some(port) => format!("0.0.0.0:{port}"),
+        Some(port) => format!("[::]:{port}"),
         None => args.storage_addr.clone(),
     };
     let addr = listen.parse().map_err(|_| SettingsError::Choice {
@@ -386,6 +386,19 @@ mod tests {
                 expected,
                 "{line}"
             );
+        }
+    }
+
+    #[test]
+    fn where_no_host_is_named_both_families_are_heard() {
+        for (line, expected) in [
+            ("-storage-path=/a", "[::]:9090"),
+            ("-storage-path=/a -storage-addr=:80", "[::]:80"),
+            ("-storage-path=/a -storage-addr=0.0.0.0:80", "0.0.0.0:80"),
+        ] {
+            let settings = parse(line, &[]).unwrap();
+            assert_eq!(settings.storage.unwrap().addr.to_string(), expected);
+            assert_eq!(settings.admin.unwrap().to_string(), "[::]:8080");
         }
     }
 
