@@ -16,6 +16,7 @@ use crate::metrics::AnalysisStatus;
 mod in_order;
 
 pub use in_order::InOrder;
+use in_order::{Full, WAITING_MAX};
 
 /// An event on the Canary, in the log, and to the event webhooks.
 pub async fn event(ctx: &Context, subject: &Subject, warning: bool, text: &str, phase: Phase) {
@@ -48,7 +49,14 @@ pub async fn event(ctx: &Context, subject: &Subject, warning: bool, text: &str, 
             }
         }
     };
-    ctx.telling.spawn(&ctx.tasks, &subject.owner.uid, telling);
+    let queued = ctx.telling.spawn(&ctx.tasks, &subject.owner.uid, telling);
+    if let Err(Full { is_first: true }) = queued {
+        tracing::warn!(
+            canary = subject.spec.dotted(),
+            waiting = WAITING_MAX,
+            "Event webhooks do not keep up; further events are not told to them."
+        );
+    }
 }
 
 /// The canary's own event hooks, or the operator's.

@@ -1,18 +1,46 @@
 //! Tasks that a round leaves behind: those of one canary one after another, of all a limited number at once.
+//!
+//! A canary with too many is given no further ones.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::oneshot::{Receiver, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+
+/// Tasks of one canary that wait or run; further ones are dropped.
+pub(super) const WAITING_MAX: usize = 64;
 
 /// What is under way.
 pub struct InOrder {
     slots: Arc<Semaphore>,
-    /// By uid of the canary: closed when its last task has ended.
-    last: Mutex<HashMap<String, Receiver<()>>>,
+    /// By uid of the canary.
+    lines: Mutex<HashMap<String, Line>>,
+}
+
+/// The tasks of one canary.
+struct Line {
+    places: Arc<Semaphore>,
+    /// Closed when the last task has ended.
+    last: Receiver<()>,
+    /// Whether a task was dropped since the last that found a place.
+    is_full: bool,
+}
+
+/// A task was dropped: its canary has too many.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full {
+    /// The first in a row.
+    pub is_first: bool,
+}
+
+/// A task's place in the line of its canary.
+struct Place {
+    before: Option<Receiver<()>>,
+    held: OwnedSemaphorePermit,
 }
 
 impl InOrder {
@@ -20,7 +48,7 @@ impl InOrder {
     pub fn new(at_once_max: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(at_once_max)),
-            last: Mutex::default(),
+            lines: Mutex::default(),
         }
     }
 
@@ -30,9 +58,9 @@ impl InOrder {
         tasks: &TaskTracker,
         uid: &str,
         task: impl Future<Output = ()> + Send + 'static,
-    ) {
+    ) -> Result<(), Full> {
         let (done, last) = channel::<()>();
-        let before = self.follow(uid, last);
+        let Place { before, held } = self.follow(uid, last)?;
         let slots = Arc::clone(&self.slots);
         tasks.spawn(async move {
             if let Some(before) = before {
@@ -40,15 +68,33 @@ impl InOrder {
             }
             let _slot = slots.acquire().await;
             task.await;
-            drop(done);
+            drop((done, held));
         });
+        Ok(())
     }
 
-    /// Puts a task at the end of its canary's; gives the one before it.
-    fn follow(&self, uid: &str, last: Receiver<()>) -> Option<Receiver<()>> {
-        let mut all = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, one| one.try_recv() == Err(TryRecvError::Empty));
-        all.insert(uid.to_owned(), last)
+    /// Puts a task at the end of its canary's line.
+    fn follow(&self, uid: &str, last: Receiver<()>) -> Result<Place, Full> {
+        let mut all = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, line| line.last.try_recv() == Err(TryRecvError::Empty));
+        let known = all.get_mut(uid);
+        let places = known.as_ref().map_or_else(
+            || Arc::new(Semaphore::new(WAITING_MAX)),
+            |line| Arc::clone(&line.places),
+        );
+        let Ok(held) = Arc::clone(&places).try_acquire_owned() else {
+            let was_full = known.is_some_and(|line| mem::replace(&mut line.is_full, true));
+            return Err(Full {
+                is_first: !was_full,
+            });
+        };
+        let line = Line {
+            places,
+            last,
+            is_full: false,
+        };
+        let before = all.insert(uid.to_owned(), line).map(|line| line.last);
+        Ok(Place { before, held })
     }
 }
 
@@ -64,16 +110,37 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         for (uid, text, seconds) in [("a", "a1", 3), ("a", "a2", 1), ("b", "b1", 2)] {
             let told = Arc::clone(&told);
-            queue.spawn(&tasks, uid, async move {
+            let task = async move {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
                 told.lock().unwrap().push(text);
-            });
+            };
+            assert_eq!(queue.spawn(&tasks, uid, task), Ok(()));
         }
         tasks.close();
         tasks.wait().await;
         assert_eq!(*told.lock().unwrap(), ["b1", "a1", "a2"]);
         let (_open, next) = channel();
-        assert!(queue.follow("c", next).is_none());
-        assert_eq!(queue.last.lock().unwrap().len(), 1, "ended ones are let go");
+        assert!(queue.follow("c", next).unwrap().before.is_none());
+        assert_eq!(
+            queue.lines.lock().unwrap().len(),
+            1,
+            "ended ones are let go"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_canary_with_too_many_tasks_gets_no_more_until_one_ends() {
+        let (queue, tasks) = (InOrder::new(8), TaskTracker::new());
+        let a_second = || async { tokio::time::sleep(Duration::from_secs(1)).await };
+        let take = |uid: &str| queue.spawn(&tasks, uid, a_second());
+        for _ in 0..WAITING_MAX {
+            assert_eq!(take("a"), Ok(()));
+        }
+        assert_eq!(take("a"), Err(Full { is_first: true }));
+        assert_eq!(take("a"), Err(Full { is_first: false }));
+        assert_eq!(take("b"), Ok(()), "others have their own places");
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        assert_eq!(take("a"), Ok(()));
+        assert_eq!(take("a"), Err(Full { is_first: true }), "a new row");
     }
 }
