@@ -19,6 +19,8 @@ const LEASE_NAME: &str = "flagger-leader-election";
 const LEASE_S: i32 = 60;
 const RENEW_DEADLINE: Duration = Duration::from_secs(15);
 const RETRY_PERIOD: Duration = Duration::from_secs(5);
+/// Time one try to acquire it may take.
+const TRY_TIMEOUT: Duration = Duration::from_secs(15);
 const _: () = assert!(RENEW_DEADLINE.as_secs() < LEASE_S as u64);
 
 /// Why leadership ended.
@@ -58,10 +60,11 @@ impl Elector {
     /// Waits until this candidate leads; the number grows with every change of leader.
     pub async fn acquire(&mut self) -> i32 {
         loop {
-            match self.attempt().await {
-                Ok(Some(epoch)) => return epoch,
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "Lease not read or written; retrying."),
+            match tokio::time::timeout(TRY_TIMEOUT, self.attempt()).await {
+                Ok(Ok(Some(epoch))) => return epoch,
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "Lease not read or written; retrying."),
+                Err(_) => tracing::warn!("Lease not read or written in time; retrying."),
             }
             tokio::time::sleep(RETRY_PERIOD).await;
         }
@@ -91,7 +94,8 @@ impl Elector {
         }
     }
 
-    /// One try: the epoch if the lease is ours afterwards.
+    /// One try: the epoch if the lease is ours afterwards, none if another holds it. A conflict is an error like
+    /// others: who wrote in between is seen by the next try.
     async fn attempt(&mut self) -> Result<Option<i32>, kube::Error> {
         let Some(lease) = self.leases.get_opt(LEASE_NAME).await? else {
             let metadata = ObjectMeta {
@@ -102,10 +106,8 @@ impl Elector {
                 metadata,
                 spec: Some(self.record(None)),
             };
-            return match self.leases.create(&PostParams::default(), &lease).await {
-                Ok(_) => Ok(Some(0)),
-                Err(error) => taken(error),
-            };
+            self.leases.create(&PostParams::default(), &lease).await?;
+            return Ok(Some(0));
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
@@ -118,14 +120,10 @@ impl Elector {
             metadata: lease.metadata,
             spec: Some(record),
         };
-        match self
-            .leases
+        self.leases
             .replace(LEASE_NAME, &PostParams::default(), &next)
-            .await
-        {
-            Ok(_) => Ok(Some(epoch)),
-            Err(error) => taken(error),
-        }
+            .await?;
+        Ok(Some(epoch))
     }
 
     fn is_expired(&mut self, lease: &Lease) -> bool {
@@ -190,16 +188,6 @@ impl Elector {
             Err(_) => tracing::warn!("Lease not released in time."),
         }
     }
-}
-
-/// A conflict means that another candidate was faster.
-fn taken(error: kube::Error) -> Result<Option<i32>, kube::Error> {
-    if let kube::Error::Api(status) = &error
-        && status.code == 409
-    {
-        return Ok(None);
-    }
-    Err(error)
 }
 
 fn micro_time(clock: Clock) -> MicroTime {
