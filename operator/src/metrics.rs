@@ -122,16 +122,11 @@ impl Metrics {
         );
     }
 
-    /// The whole registry as OpenMetrics text.
+    /// Everything in Prometheus' own text format, with the labels of buckets as Go writes them: what Flagger serves,
+    /// whatever it is asked for.
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        text::encode(&mut text, &self.registry)?;
-        Ok(text)
-    }
-
-    /// The same in Prometheus' own text format, which all scrapers read and Flagger writes.
-    pub fn encode_plain(&self) -> Result<String, std::fmt::Error> {
-        let open = self.encode()?;
+        let mut open = String::new();
+        text::encode(&mut open, &self.registry)?;
         let counters: BTreeSet<&str> = open
             .lines()
             .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
@@ -144,7 +139,7 @@ impl Metrics {
                 (Some("#"), Some(name)) if counters.contains(name) => {
                     plain.push_str(&line.replacen(name, &format!("{name}_total"), 1));
                 }
-                (Some(_) | None, Some(_) | None) => plain.push_str(line),
+                (Some(_) | None, Some(_) | None) => push_series(&mut plain, line),
             }
             plain.push('\n');
         }
@@ -230,6 +225,24 @@ impl Metrics {
     }
 }
 
+/// A line of OpenMetrics with the end of a bucket in Go's words: there 1 is `1.0`, in the text of Go's client `1`.
+fn push_series(plain: &mut String, line: &str) {
+    const BUCKET: &str = "_bucket{le=\"";
+    let end = line.split_once(BUCKET).and_then(|(name, rest)| {
+        let (end, rest) = rest.split_once(".0\"")?;
+        let is_whole = end.bytes().all(|digit| digit.is_ascii_digit());
+        is_whole.then_some((name, end, rest))
+    });
+    match end {
+        Some((name, end, rest)) => {
+            for part in [name, BUCKET, end, "\"", rest] {
+                plain.push_str(part);
+            }
+        }
+        None => plain.push_str(line),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +272,9 @@ mod tests {
             "flagger_canary_weight{workload=\"podinfo\",namespace=\"test\"} 10",
             "flagger_canary_metric_analysis{name=\"podinfo\",namespace=\"test\",metric=\"request-success-rate\"} 99.5",
             "flagger_canary_duration_seconds_bucket{le=\"0.25\",name=\"podinfo\",namespace=\"test\"} 1",
+            "flagger_canary_duration_seconds_bucket{le=\"10\",name=\"podinfo\",namespace=\"test\"} 1",
+            "flagger_canary_duration_seconds_bucket{le=\"+Inf\",name=\"podinfo\",namespace=\"test\"} 1",
+            "sluice_round_lateness_seconds_bucket{le=\"1\"} 0",
             "flagger_canary_successes_total{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"canary\",analysis_status=\"completed\"} 1",
             "flagger_canary_failures_total{name=\"podinfo\",namespace=\"test\",deployment_strategy=\"blue-green\",analysis_status=\"skipped\"} 1",
         ] {
@@ -267,6 +283,10 @@ mod tests {
                 "{line} not in\n{text}"
             );
         }
+        assert!(
+            !text.contains(".0\",name") && !text.contains("# EOF"),
+            "{text}"
+        );
         metrics.forget("test", "podinfo");
         let text = metrics.encode().unwrap();
         assert!(!text.contains("podinfo"), "{text}");

@@ -9,7 +9,7 @@ use crate::cluster::Cluster;
 
 /// The samples of Flagger's series that are not of histograms' buckets, sorted.
 fn told(cluster: &Cluster) -> Vec<String> {
-    let text = cluster.metrics.encode_plain().unwrap();
+    let text = cluster.metrics.encode().unwrap();
     let mut lines: Vec<String> = text
         .lines()
         .filter(|line| line.starts_with("flagger_canary") && !line.contains("_duration_"))
@@ -107,6 +107,6 @@ async fn they_follow_releases_and_go_with_the_canary() {
         told(&cluster),
         ["flagger_canary_total{namespace=\"test\"} 0"]
     );
-    let rest = cluster.metrics.encode_plain().unwrap();
+    let rest = cluster.metrics.encode().unwrap();
     assert!(!rest.contains("podinfo"), "{rest}");
 }
