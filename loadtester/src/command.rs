@@ -54,6 +54,25 @@ pub(crate) enum CommandError {
         /// What was given; absent at the end of the line.
         value: Option<String>,
     },
+    /// A flag's value is no header. It may be secret, and is not told.
+    #[error(
+        "failed to read {program:?}: the value of flag {flag:?} is no header: give one such as \"Name: value\", in printable \
+         ASCII"
+    )]
+    Header {
+        /// The program that the line names.
+        program: &'static str,
+        /// The flag.
+        flag: String,
+    },
+    /// The URL is none. It may hold credentials, and is not told.
+    #[error(
+        "failed to read {program:?}: the URL is not usable: give one such as \"http://app.test/path\""
+    )]
+    Url {
+        /// The program that the line names.
+        program: &'static str,
+    },
     /// A flag is of no use without another.
     #[error("failed to read {program:?}: flag {flag:?} needs {other:?} beside it: give both")]
     Alone {
@@ -138,6 +157,8 @@ impl CommandError {
             },
             Self::Flag { .. }
             | Self::Value { .. }
+            | Self::Header { .. }
+            | Self::Url { .. }
             | Self::Alone { .. }
             | Self::Template { .. }
             | Self::Metadata { .. }
@@ -197,6 +218,15 @@ pub(crate) fn parse(line: &str) -> Result<Option<Work>, CommandError> {
         }
         _ => return Ok(None),
     }))
+}
+
+/// A flag that is not known, by its name: what else is in the same word may be a secret.
+fn unknown(program: &'static str, word: &str) -> CommandError {
+    let is_of_name = |c: &char| c.is_ascii_alphanumeric() || ['-', '_'].contains(c);
+    CommandError::Flag {
+        program,
+        flag: word.chars().take_while(is_of_name).collect(),
+    }
 }
 
 /// Certificate and key, of which a line names both or none.

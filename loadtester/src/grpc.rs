@@ -119,9 +119,7 @@ impl Call {
         let method = self.find(&pool, place)?;
         let mut plan = self.plan;
         let path = format!("/{}/{}", self.service, self.method);
-        plan.url = with_path(&plan.url, &path).ok_or_else(|| PlanError::Url {
-            url: format!("{}{path}", plan.url),
-        })?;
+        plan.url = with_path(&plan.url, &path).ok_or_else(|| PlanError::url(&plan.url))?;
         plan.headers.extend(headers(plan.timeout));
         plan.method = Method::POST;
         plan.is_http2 = true;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::CommandError;
+use super::{CommandError, unknown};
 use crate::grpc::credentials::Named;
 use crate::grpc::{Call, metadata};
 use crate::load::{CONCURRENCY_MAX, RATE_MAX_PER_S};
@@ -74,6 +74,9 @@ pub(super) fn parse(words: &[String]) -> Result<Call, CommandError> {
             };
             line.switch(name, is_on)?;
             continue;
+        }
+        if !flags::is_known(name) {
+            return Err(unknown(PROGRAM, &format!("--{name}")));
         }
         let value = flag.value.or_else(|| words.next().cloned());
         let value = value.ok_or_else(|| bad(name, None))?;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 
-use super::CommandError;
+use super::{CommandError, unknown};
 use crate::load::{Concurrency, Limit, Pace, Plan};
 use crate::settings::{parse_bool, parse_duration};
 
@@ -126,7 +126,7 @@ impl Flags {
             "d" => self.body = text()?,
             "a" => self.user = Some(text()?).filter(|user| user.contains(':')),
             "host" => self.host = Some(text()?),
-            "H" => self.headers.push(header_of(&text()?).ok_or_else(bad)?),
+            "H" => self.headers.push(header_of(PROGRAM, "-H", &text()?)?),
             "U" => self
                 .headers
                 .push((header::USER_AGENT, text()?.parse().map_err(|_| bad())?)),
@@ -144,12 +144,7 @@ impl Flags {
                     "leave the proxy out, or use --allow-shell and type bash",
                 ));
             }
-            _ => {
-                return Err(CommandError::Flag {
-                    program: PROGRAM,
-                    flag: format!("-{name}"),
-                });
-            }
+            _ => return Err(unknown(PROGRAM, &format!("-{name}"))),
         }
         Ok(())
     }
@@ -160,7 +155,9 @@ impl Flags {
             flag: flag.to_owned(),
             value: Some(value.to_owned()),
         };
-        let uri = url.parse().map_err(|_| value("URL", url))?;
+        let uri = url
+            .parse()
+            .map_err(|_| CommandError::Url { program: PROGRAM })?;
         let limit = match self.length {
             Some(length) => Limit::Time(length),
             // hey refuses fewer requests than workers.
@@ -236,8 +233,18 @@ fn is_on(value: Option<&str>) -> Option<bool> {
     value.map_or(Some(true), parse_bool)
 }
 
-/// `Name: value`.
-pub(super) fn header_of(text: &str) -> Option<(HeaderName, HeaderValue)> {
-    let (name, value) = text.split_once(':')?;
-    Some((name.trim().parse().ok()?, value.trim().parse().ok()?))
+/// The header of a flag: `Name: value`.
+pub(super) fn header_of(
+    program: &'static str,
+    flag: &str,
+    text: &str,
+) -> Result<(HeaderName, HeaderValue), CommandError> {
+    let read = || {
+        let (name, value) = text.split_once(':')?;
+        Some((name.trim().parse().ok()?, value.trim().parse().ok()?))
+    };
+    read().ok_or_else(|| CommandError::Header {
+        program,
+        flag: flag.to_owned(),
+    })
 }

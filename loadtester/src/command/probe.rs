@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{CommandError, hey, pair};
+use super::{CommandError, hey, pair, unknown};
 use crate::grpc::credentials::{Credentials, Named};
 use crate::grpc::health::Probe;
 use crate::load::{Limit, Plan, Trust};
@@ -23,8 +23,14 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
     let (mut roots, mut cert, mut key) = (None, None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        let flag = word.strip_prefix('-').unwrap_or_default();
+        // Go reads flags up to the first word that is none.
+        let Some(flag) = word.strip_prefix('-').filter(|flag| !flag.is_empty()) else {
+            break;
+        };
         let flag = flag.strip_prefix('-').unwrap_or(flag);
+        if flag.is_empty() {
+            break;
+        }
         let (flag, value) = match flag.split_once('=') {
             Some((flag, value)) => (flag, Some(value)),
             None if SWITCHES.contains(&flag) => (flag, Some("true")),
@@ -49,7 +55,7 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
             "tls-ca-cert" => roots = Some(Named::new("-tls-ca-cert", text)),
             "tls-client-cert" => cert = Some(Named::new(CERT, text)),
             "tls-client-key" => key = Some(Named::new(KEY, text)),
-            "rpc-header" => headers.extend([hey::header_of(text).ok_or_else(wrong)?]),
+            "rpc-header" => headers.extend([hey::header_of(PROGRAM, "-rpc-header", text)?]),
             // Both change nothing that is asked.
             "verbose" | "user-agent" => {}
             "gzip" | "alts" | "spiffe" => {
@@ -59,12 +65,7 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
                     cure: "leave it out, or use --allow-shell and type bash",
                 });
             }
-            _ => {
-                return Err(CommandError::Flag {
-                    program: PROGRAM,
-                    flag: word.clone(),
-                });
-            }
+            _ => return Err(unknown(PROGRAM, word)),
         }
     }
     let address = address.ok_or(CommandError::NoHost { program: PROGRAM })?;

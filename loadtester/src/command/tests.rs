@@ -177,7 +177,7 @@ fn hey_refusals() {
     );
     check(
         "hey -H nocolon http://a/",
-        r#"failed to read "hey": Some("nocolon") is no value of flag "-H""#,
+        r#"failed to read "hey": the value of flag "-H" is no header: give one such as "Name: value", in printable ASCII"#,
     );
     check(
         "hey -Z 5 http://a/",
@@ -189,7 +189,7 @@ fn hey_refusals() {
     );
     check(
         "hey ftp://a/",
-        r#"failed to read "hey": failed to use URL "ftp://a/": give one that starts with "http://" or "https://" and names a host"#,
+        r#"failed to read "hey": failed to use a URL of scheme "ftp": give one that starts with "http://" or "https://" and names a host"#,
     );
     check(
         "hey -z 1s -c 5000 http://a/",
@@ -257,8 +257,45 @@ fn health_probe_lines() {
     );
     check(
         "grpc_health_probe a:1 x",
-        r#"failed to read "grpc_health_probe": flag "a:1" is not known"#,
+        r#"failed to read "grpc_health_probe": the host and port are missing"#,
     );
+}
+
+#[test]
+fn secrets_are_not_told() {
+    for line in [
+        "hey -H 'Authorization Bearer s3cret' http://a/",
+        "hey -H 'Authorization: Bearer s3cret\u{7}' http://a/",
+        "hey '-HAuthorization: Bearer s3cret' http://a/",
+        "hey -H Authorization: s3cret http://a/",
+        "hey -a me s3cret http://a/",
+        "hey -n 0 -a me:s3cret http://a/",
+        "hey -x=http://me:s3cret@proxy/ http://a/",
+        "hey -x http://me:s3cret@proxy/ http://a/",
+        "hey -d s3cret -D s3cret http://a/",
+        "hey -d 's3cret'",
+        "hey 'http://me:s3cret@a b/'",
+        "hey ftp://me:s3cret@a/?s3cret",
+        "hey -c 5000 -n 5000 http://me:s3cret@a/?s3cret",
+        "wrk -H 'Authorization Bearer s3cret' http://a/",
+        "wrk '-HAuthorization Bearer s3cret' http://a/",
+        "wrk --header='Authorization Bearer s3cret' http://a/",
+        "wrk 'http://me:s3cret@a b/'",
+        "grpc_health_probe -addr a:1 -rpc-header 'authorization Bearer s3cret'",
+        "grpc_health_probe -rpc-header authorization: s3cret -addr a:1",
+        "grpc_health_probe -addr a:1 '-H=authorization: s3cret'",
+        "ghz -m '{\"authorization\": \"Bearer s3cret\\u0007\"}' a:1",
+        "ghz -m 'authorization: Bearer s3cret' a:1",
+        "ghz --reflect-metadata 'authorization: Bearer s3cret' a:1",
+        "ghz '-Hauthorization: Bearer s3cret'",
+        "ghz -H 'authorization: Bearer s3cret' a:1",
+    ] {
+        let told = match parse(line) {
+            Ok(_) => panic!("{line} is taken"),
+            Err(error) => format!("{error} {error:?}"),
+        };
+        assert!(!told.contains("s3cret"), "{line}: {told}");
+    }
 }
 
 #[test]

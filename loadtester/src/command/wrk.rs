@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use super::{CommandError, hey};
+use super::{CommandError, hey, unknown};
 use crate::load::{Concurrency, Limit, Pace, Plan};
 use crate::settings::parse_seconds;
 
@@ -38,7 +38,7 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
             "-d" | "--duration" => length = seconds(text).ok_or_else(bad)?,
             "-T" | "--timeout" => timeout = seconds(text).ok_or_else(bad)?,
             "-R" | "--rate" => rate = Some(text.parse().map_err(|_| bad())?),
-            "-H" | "--header" => headers.extend([hey::header_of(text).ok_or_else(bad)?]),
+            "-H" | "--header" => headers.extend([hey::header_of(PROGRAM, flag, text)?]),
             "-s" | "--script" => {
                 let cure = "use a hey line, or --allow-shell and type bash";
                 return Err(CommandError::Unserved {
@@ -47,20 +47,13 @@ pub(super) fn parse(words: &[String]) -> Result<Plan, CommandError> {
                     cure,
                 });
             }
-            _ => {
-                return Err(CommandError::Flag {
-                    program: PROGRAM,
-                    flag: flag.to_owned(),
-                });
-            }
+            _ => return Err(unknown(PROGRAM, flag)),
         }
     }
     let url = url.ok_or(CommandError::NoUrl { program: PROGRAM })?;
-    let uri = url.parse().map_err(|_| CommandError::Value {
-        program: PROGRAM,
-        flag: "URL".to_owned(),
-        value: Some(url.clone()),
-    })?;
+    let uri = url
+        .parse()
+        .map_err(|_| CommandError::Url { program: PROGRAM })?;
     let mut plan = Plan::new(uri, Limit::Time(length));
     plan.concurrency = Concurrency::Constant(concurrency);
     plan.pace = rate.map(Pace::Constant);

@@ -113,13 +113,13 @@ pub struct Plan {
 /// Why a plan cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// The URL is not usable.
+    /// The URL is not usable. It may hold credentials, and is not told.
     #[error(
-        "failed to use URL {url:?}: give one that starts with \"http://\" or \"https://\" and names a host"
+        "failed to use a URL of scheme {scheme:?}: give one that starts with \"http://\" or \"https://\" and names a host"
     )]
     Url {
-        /// What was given.
-        url: String,
+        /// What it starts with.
+        scheme: String,
     },
     /// No usable certificates to check a server by.
     #[error(
@@ -144,6 +144,15 @@ pub enum PlanError {
         /// What was given.
         rate: String,
     },
+}
+
+impl PlanError {
+    /// Of a URL that is not usable.
+    pub(crate) fn url(url: &Uri) -> Self {
+        Self::Url {
+            scheme: url.scheme_str().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 impl Plan {
@@ -176,9 +185,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), PlanError> {
         let is_web = matches!(self.url.scheme_str(), Some("http" | "https"));
         if !is_web || self.url.host().is_none_or(str::is_empty) {
-            return Err(PlanError::Url {
-                url: self.url.to_string(),
-            });
+            return Err(PlanError::url(&self.url));
         }
         let concurrency = self.concurrency.highest();
         if !(1..=CONCURRENCY_MAX).contains(&concurrency) {

@@ -1,6 +1,6 @@
 //! How ghz's flags are written, and those that ask for nothing of the load.
 
-use super::{PROGRAM, bad, unserved};
+use super::{bad, unserved};
 use crate::command::CommandError;
 
 /// Flags without a value.
@@ -122,7 +122,8 @@ impl Flag {
     }
 }
 
-fn is_known(name: &str) -> bool {
+/// Whether there is such a flag.
+pub(super) fn is_known(name: &str) -> bool {
     SWITCHES.contains(&name) || VALUED.iter().any(|(known, _)| *known == name)
 }
 
@@ -146,13 +147,7 @@ pub(super) fn ignored(name: &str, text: &str) -> Result<(), CommandError> {
         }
         "max-recv-message-size" | "max-send-message-size" => "leave it out: any size will do",
         // They shape ghz itself.
-        _ if is_known(name) => return Ok(()),
-        _ => {
-            return Err(CommandError::Flag {
-                program: PROGRAM,
-                flag: format!("--{name}"),
-            });
-        }
+        _ => return Ok(()),
     };
     if text.is_empty() {
         return Err(bad(name, Some(text)));
