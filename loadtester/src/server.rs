@@ -106,7 +106,7 @@ fn router(shared: Arc<Shared>) -> Router {
 async fn metrics(State(shared): Ctx) -> Response {
     match shared.metrics.render() {
         Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
