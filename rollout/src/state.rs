@@ -88,7 +88,7 @@ pub struct Memory {
     pub step_started: Option<DateTime<Utc>>,
     /// When the canary's first traffic had arrived; no check looks back further.
     pub traffic_started: Option<DateTime<Utc>>,
-    /// When the wait for pods began; the progress deadline counts from here.
+    /// Since when pods have been missing; the progress deadline counts from here. `None` while they are all there.
     pub wait_started: Option<DateTime<Utc>>,
     /// Since when the checks have given no verdict; `None` while they do.
     pub unknown_since: Option<DateTime<Utc>>,
@@ -240,6 +240,23 @@ impl State {
             | Self::RollingBack(run, _)
             | Self::Promoting(run)
             | Self::Finalising(run) => Some(&mut run.memory),
+        }
+    }
+
+    /// The version that it is about: of the run under way, or seen last.
+    #[must_use]
+    pub fn applied(&self) -> Option<&Snapshot> {
+        match self {
+            Self::New | Self::Initializing(_) | Self::Terminating(_) => None,
+            Self::Initialized(settled)
+            | Self::Waiting(settled)
+            | Self::Succeeded(settled)
+            | Self::Failed(settled) => settled.applied.as_ref(),
+            Self::Progressing(run)
+            | Self::WaitingPromotion(run)
+            | Self::RollingBack(run, _)
+            | Self::Promoting(run)
+            | Self::Finalising(run) => Some(&run.snapshot),
         }
     }
 

@@ -107,7 +107,7 @@ async fn look_for_scaler(ctx: &Context, subject: &Subject) -> Result<(), Unobser
     };
     let key = subject.key.sibling(&scaler.name);
     if ctx.caches.scaler(scaler, &key) == Known::Absent {
-        let asked = ctx.writer.get(&kind::of_scaler(scaler), &key).await;
+        let asked = ctx.writer.get(&kind::of_scaler(&scaler.kind), &key).await;
         asked.map_err(Unobserved::Failed)?;
     }
     Ok(())

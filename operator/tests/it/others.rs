@@ -45,15 +45,34 @@ async fn visited(cluster: &Cluster) -> Vec<u8> {
 
 const ALL: [u8; 5] = [10, 20, 30, 40, 50];
 
-/// Holds back all that the first watch of Deployments tells.
-struct LateWatch(AtomicBool);
+/// Holds back all that the first watch of a resource tells.
+struct LateWatch {
+    resource: &'static str,
+    is_open: AtomicBool,
+}
+
+impl LateWatch {
+    /// In force from here on.
+    fn of(resource: &'static str, cluster: &Cluster) -> Arc<Self> {
+        let is_open = AtomicBool::default();
+        let late = Arc::new(Self { resource, is_open });
+        cluster.server.set_faults(Arc::clone(&late) as _);
+        late
+    }
+
+    async fn opened(&self) {
+        while !self.is_open.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
 
 impl Faults for LateWatch {
     fn on(&self, request: &RequestInfo) -> Option<Fault> {
         let is_it = request.user == OPERATOR
             && request.verb == Verb::Watch
-            && request.resource == "deployments";
-        (is_it && !self.0.swap(true, Ordering::Relaxed))
+            && request.resource == self.resource;
+        (is_it && !self.is_open.swap(true, Ordering::Relaxed))
             .then_some(Fault::StallWatch(Duration::ZERO))
     }
 }
@@ -61,17 +80,43 @@ impl Faults for LateWatch {
 #[tokio::test(start_paused = true)]
 async fn a_target_is_found_before_its_watch_tells_of_it() {
     let mut cluster = Cluster::new().await;
-    let faults = Arc::new(LateWatch(AtomicBool::default()));
-    cluster.server.set_faults(Arc::clone(&faults) as _);
+    let late = LateWatch::of("deployments", &cluster);
     cluster.start("");
-    while !faults.0.load(Ordering::Relaxed) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    late.opened().await;
     cluster.load_podinfo(&json!({}), &json!({})).await;
     cluster.until_phase(CanaryPhase::Initialized).await;
     let events = cluster.events().await;
     let is_false = |text: &String| text.contains("podinfo does not exist");
     assert!(!events.iter().any(is_false), "{events:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_autoscaler_is_found_before_its_watch_tells_of_it() {
+    let mut cluster = Cluster::new().await;
+    let late = LateWatch::of("horizontalpodautoscalers", &cluster);
+    cluster.start("");
+    // The watch begins with the first that asks.
+    let scaled = |name: &str| json!({"autoscalerRef": {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": name}});
+    cluster
+        .load(&deployment("first", "1.0.0", &json!({})))
+        .await;
+    cluster
+        .load(&canary("first", &json!({}), &scaled("none")))
+        .await;
+    late.opened().await;
+    cluster
+        .load(&json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "podinfo", "namespace": "test"},
+            "spec": {"minReplicas": 2, "maxReplicas": 4, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}}}).to_string())
+        .await;
+    cluster.load_podinfo(&json!({}), &scaled("podinfo")).await;
+    cluster.until_phase(CanaryPhase::Initialized).await;
+    let events = cluster.events().await;
+    let told = |name: &str| {
+        events
+            .iter()
+            .any(|text| text.contains(&format!("spec.autoscalerRef.name is {name:?}")))
+    };
+    assert!(told("none") && !told("podinfo"), "{events:#?}");
 }
 
 /// Holds the next read of the target up, and says so.
@@ -122,6 +167,35 @@ async fn a_tracked_config_changed_in_any_phase_starts_over() {
 }
 
 /// Values have four letters, so that they can also be those of a Secret.
+#[tokio::test(start_paused = true)]
+async fn turning_config_tracking_off_starts_nothing() {
+    let volume = json!({"name": "env", "configMap": {"name": "env"}});
+    let mut cluster = Cluster::new().await;
+    cluster
+        .load(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "env", "namespace": "test"}, "data": {"color": "pink"}}).to_string())
+        .await;
+    cluster
+        .load(&deployment(
+            "podinfo",
+            "1.0.0",
+            &json!({"volumes": [volume]}),
+        ))
+        .await;
+    cluster
+        .load(&canary("podinfo", &json!({}), &json!({})))
+        .await;
+    cluster.start("");
+    let done = cluster.until_phase(CanaryPhase::Initialized).await;
+    assert!(done.status.unwrap().tracked_configs.is_some());
+    cluster.crash();
+    cluster.start("-enable-config-tracking=false");
+    cluster.release("2.0.0").await;
+    cluster.until_phase(CanaryPhase::Succeeded).await;
+    let events = cluster.events().await;
+    let begun = events.iter().filter(|text| text.contains("New revision"));
+    assert_eq!(begun.count(), 1, "{events:#?}");
+}
+
 async fn configs_changed(kind: &str, volume: &Value) {
     let mut cluster = Cluster::new().await;
     let config = |color: &str| {
