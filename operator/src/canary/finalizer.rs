@@ -11,7 +11,7 @@ use super::act::reverting::{change, replicas_from_zero, rest, restore};
 use super::build::service::{Plan, Role, repair};
 use super::build::{LAST_APPLIED, scaled_object, zero};
 use super::observe::FINALIZER;
-use super::subject::Subject;
+use super::subject::{Subject, holder};
 use crate::json::{list_at, str_at};
 use crate::world::key::Key;
 use crate::world::kind;
@@ -119,8 +119,7 @@ pub(super) async fn revert_routes(ctx: &Context, subject: &Subject) -> Result<()
     restore(ctx, subject).await
 }
 
-/// Lets a Canary go that cannot be followed: its target gets its replicas back, for nothing
-/// else can be told from a spec that is not understood.
+/// Lets a Canary go that cannot be followed. What another Canary has is not touched.
 pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<(), ActError> {
     let finalizers = list_at(value, "/metadata/finalizers");
     if !finalizers
@@ -129,6 +128,21 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
     {
         return Ok(());
     }
+    if holder(&ctx.caches, key).is_none() {
+        raise(ctx, key, value).await?;
+    }
+    let rest: Vec<_> = finalizers
+        .iter()
+        .filter(|name| name.as_str() != Some(FINALIZER))
+        .collect();
+    let version = str_at(value, "/metadata/resourceVersion");
+    let patch = json!({"metadata": {"finalizers": rest, "resourceVersion": version}});
+    ctx.writer.merge(&kind::canary(), key, &patch).await?;
+    Ok(())
+}
+
+/// The target gets its replicas back: nothing else can be told from a spec that is not understood.
+async fn raise(ctx: &Context, key: &Key, value: &Value) -> Result<(), ActError> {
     let target = key.sibling(str_at(value, "/spec/targetRef/name"));
     if str_at(value, "/spec/targetRef/kind") == TargetKind::DaemonSet.as_str() {
         wake(ctx, &target).await?;
@@ -147,13 +161,6 @@ pub(super) async fn let_go(ctx: &Context, key: &Key, value: &Value) -> Result<()
             .merge(&kind::deployment(), &target, &patch)
             .await?;
     }
-    let rest: Vec<_> = finalizers
-        .iter()
-        .filter(|name| name.as_str() != Some(FINALIZER))
-        .collect();
-    let version = str_at(value, "/metadata/resourceVersion");
-    let patch = json!({"metadata": {"finalizers": rest, "resourceVersion": version}});
-    ctx.writer.merge(&kind::canary(), key, &patch).await?;
     Ok(())
 }
 

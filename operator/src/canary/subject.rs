@@ -209,33 +209,30 @@ fn subject(
     }
 }
 
-/// Of two Canaries with one target the older one has it, then the one with the smaller name.
 fn alone(caches: &Arc<Caches>, key: &Key, spec: &ValidSpec) -> Result<(), Stall> {
+    let Some(other) = holder(caches, key) else {
+        return Ok(());
+    };
+    let message = format!(
+        "canary {key}: spec.targetRef is {} {:?}, which canary {other} has already; delete one of them or change its targetRef",
+        spec.target.kind.as_str(),
+        spec.target.name,
+    );
+    Err(Stall {
+        reason: "TargetTaken",
+        message,
+    })
+}
+
+/// The other Canary that has the target of this one, if any: of two the older one has it, then the one with the smaller
+/// name.
+pub(super) fn holder(caches: &Caches, key: &Key) -> Option<Key> {
     let rank = |key: &Key| {
         caches
             .canaries
             .read(key, |seen| (seen.created, key.clone()))
     };
-    let mine = rank(key);
-    let first = caches
-        .relations
-        .rivals(key)
-        .into_iter()
-        .filter_map(|other| rank(&other))
-        .min();
-    match first {
-        Some(first) if Some(&first) < mine.as_ref() => {
-            let message = format!(
-                "canary {key}: spec.targetRef is {} {:?}, which canary {} has already; delete one of them or change its targetRef",
-                spec.target.kind.as_str(),
-                spec.target.name,
-                first.1
-            );
-            Err(Stall {
-                reason: "TargetTaken",
-                message,
-            })
-        }
-        Some(_) | None => Ok(()),
-    }
+    let rivals = caches.relations.rivals(key);
+    let first = rivals.into_iter().filter_map(|other| rank(&other)).min()?;
+    (Some(&first) < rank(key).as_ref()).then_some(first.1)
 }

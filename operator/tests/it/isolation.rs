@@ -6,7 +6,7 @@ use api::canary::CanaryPhase;
 use api::condition;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, canary, deployment};
+use crate::cluster::{Cluster, canary, deployment, told};
 
 fn stalled(found: &api::Canary) -> Option<String> {
     let status = found.status.as_ref()?;
@@ -126,6 +126,33 @@ async fn an_invalid_canary_can_still_be_deleted() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert!(canaries.get_opt("podinfo").await.unwrap().is_none());
     assert_eq!(cluster.replicas("podinfo").await, 2);
+}
+
+/// The second Canary has our finalizer, as one has that followed the target before the first was there.
+#[tokio::test(start_paused = true)]
+async fn the_second_canary_of_a_target_goes_without_touching_it() {
+    let cluster = Cluster::with_podinfo(&json!({}), &json!({})).await;
+    cluster.until_phase(CanaryPhase::Initialized).await;
+    let target = json!({"revertOnDeletion": true,
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}});
+    let second = canary("second", &json!({}), &target);
+    let finalized = r#""name":"second","finalizers":["finalizer.flagger.app"]"#;
+    cluster
+        .load(&second.replace(r#""name":"second""#, finalized))
+        .await;
+    cluster
+        .until("second", "stalled", |found| stalled(found).is_some())
+        .await;
+    let canaries: kube::Api<api::Canary> = kube::Api::namespaced(cluster.client.clone(), "test");
+    let before = cluster.requests().len();
+    canaries
+        .delete("second", &Default::default())
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(canaries.get_opt("second").await.unwrap().is_none());
+    let since = told(&cluster.requests()[before..]);
+    assert_eq!(since, "patch canaries/second 200\n");
 }
 
 #[tokio::test(start_paused = true)]
