@@ -38,7 +38,7 @@ pub enum BuildError {
     },
     /// A label value that would be too long.
     #[error(
-        "{kind} {name}: label {key}={value} is too long: with \"-primary\" it has more than 63 characters; shorten it"
+        "{kind} {name}: spec.selector.matchLabels.{key} is {value:?}: with \"-primary\" it has more than the 63 characters of a label; shorten it"
     )]
     LabelTooLong {
         /// Kind of the target.

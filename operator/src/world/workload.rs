@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::canary::build::config::{ConfigRef, references};
 use crate::canary::build::service::{ContainerPort, container_ports};
-use crate::canary::build::{REVISION_ANNOTATION, Selector, copy, zero};
+use crate::canary::build::{BuildError, REVISION_ANNOTATION, Selector, copy, zero};
 use crate::digest;
 use crate::json::{count_at, int_at, list_at, map_at, str_at};
 
@@ -46,6 +46,8 @@ pub struct WorkloadSeen {
     pub configs: Box<[ConfigRef]>,
     /// The revision annotation.
     pub snapshot: Option<Box<str>>,
+    /// Why the label that it has will not do.
+    pub label_fault: Option<Box<str>>,
     /// An update strategy under which new pods do not come by themselves.
     pub strategy_fault: Option<Box<str>>,
 }
@@ -109,12 +111,19 @@ impl WorkloadSeen {
             .annotations
             .as_ref()
             .and_then(|all| all.get(REVISION_ANNOTATION));
+        let (selector, label_fault) =
+            match Selector::find(data, kind.as_str(), name, selector_labels) {
+                Ok(selector) => (Some(selector), None),
+                Err(BuildError::SelectorLabel { .. }) => (None, None),
+                Err(fault @ BuildError::LabelTooLong { .. }) => (None, Some(fault.to_string())),
+            };
         Self {
             uid: metadata.uid.as_deref().unwrap_or_default().into(),
             generation: metadata.generation.unwrap_or_default(),
             observed_generation: int_at(data, "/status/observedGeneration").unwrap_or_default(),
             template: revision(kind, data).into_boxed_str(),
-            selector: Selector::find(data, kind.as_str(), name, selector_labels).ok(),
+            selector,
+            label_fault: label_fault.map(String::into_boxed_str),
             ports: container_ports(template).into_boxed_slice(),
             configs: references(template).into_boxed_slice(),
             snapshot: annotation.map(|text| text.as_str().into()),

@@ -155,12 +155,9 @@ async fn the_second_canary_of_a_target_goes_without_touching_it() {
     assert_eq!(since, "patch canaries/second 200\n");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_target_without_selector_label_is_told() {
+async fn check_label(deployment: &str, words: &str) {
     let mut cluster = Cluster::new().await;
-    cluster
-        .load(&deployment("podinfo", "1.0.0", &json!({})).replace("\"app\"", "\"component\""))
-        .await;
+    cluster.load(deployment).await;
     cluster
         .load(&canary("podinfo", &json!({}), &json!({})))
         .await;
@@ -172,9 +169,23 @@ async fn a_target_without_selector_label_is_told() {
             .and_then(|status| status.analysis.as_ref());
         analysis
             .and_then(|analysis| analysis.waiting_on.as_deref())
-            .is_some_and(|w| w.contains("spec.selector.matchLabels must contain one of"))
+            .is_some_and(|waits| waits.contains(words))
     };
-    cluster
-        .until("podinfo", "waiting for its label", waits)
-        .await;
+    cluster.until("podinfo", words, waits).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_whose_label_will_not_do_is_told() {
+    let podinfo = deployment("podinfo", "1.0.0", &json!({}));
+    check_label(
+        &podinfo.replace("\"app\"", "\"component\""),
+        "Deployment podinfo: spec.selector.matchLabels must contain one of",
+    )
+    .await;
+    let long = format!("\"app\":\"{}\"", "a".repeat(56));
+    check_label(
+        &podinfo.replace("\"app\":\"podinfo\"", &long),
+        "aaa\": with \"-primary\" it has more than the 63 characters of a label; shorten it",
+    )
+    .await;
 }

@@ -34,6 +34,9 @@ fn selector(ctx: &Context, subject: &Subject, seen: &WorkloadSeen) -> Option<Str
     if seen.selector.is_some() || !has_pods {
         return None;
     }
+    if let Some(fault) = seen.label_fault.as_deref() {
+        return Some(fault.to_owned());
+    }
     let fault = BuildError::SelectorLabel {
         kind: target.kind.as_str().to_owned(),
         name: target.name.clone(),
