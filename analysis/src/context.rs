@@ -83,6 +83,16 @@ pub enum Unusable {
         /// Its name.
         name: String,
     },
+    /// It could not be read, or not understood.
+    #[error("metric template {name:?} of namespace {namespace:?}: {why}")]
+    Unread {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// What happened; may hold no value of the template.
+        why: String,
+    },
     /// A provider that Sluice does not speak.
     #[error(
         "spec.provider.type {0:?} is not known; use prometheus, influxdb, datadog, externalmetrics, stackdriver, cloudwatch, newrelic, graphite, dynatrace, keptn or splunk"
@@ -96,6 +106,14 @@ pub enum Unusable {
     /// The Secret does not exist.
     #[error("secret {0:?} of spec.provider.secretRef was not found in the template's namespace")]
     SecretMissing(String),
+    /// The Secret could not be read.
+    #[error("secret {secret:?} of spec.provider.secretRef error: {why}")]
+    SecretUnread {
+        /// Name of the Secret.
+        secret: String,
+        /// What happened.
+        why: String,
+    },
     /// The Secret lacks a key.
     #[error("secret {secret:?} of spec.provider.secretRef has no key {key:?}; set {wanted}")]
     SecretKey {

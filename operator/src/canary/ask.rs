@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::subject::Subject;
+use crate::error::chain;
 use crate::world::kind;
 use crate::world::store::Known;
 
@@ -230,6 +231,11 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
         namespace: reference.namespace.clone(),
         name: reference.name.clone(),
     };
+    let unread = |why: String| Unusable::Unread {
+        namespace: reference.namespace.clone(),
+        name: reference.name.clone(),
+        why,
+    };
     let store = ctx.caches.raw(&kind::metric_template());
     // If the list never comes, the template counts as missing: the check is unknown, not failed.
     let _ = tokio::time::timeout(LIST_TIMEOUT, store.ready()).await;
@@ -238,11 +244,17 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
         // It may be new, and its watch behind.
         Known::Absent | Known::Unread(_) => {
             let asked = ctx.writer.get(&kind::metric_template(), &key).await;
-            asked.ok().flatten()
+            asked.map_err(|error| unread(chain(&error)))?
         }
     };
-    let template = found.and_then(|value| api::decode::decode(value).ok());
-    let template: api::MetricTemplate = template.ok_or_else(missing)?;
+    // The decoder quotes values, and addresses and headers may hold credentials.
+    let template: api::MetricTemplate =
+        api::decode::decode(found.ok_or_else(missing)?).map_err(|error| {
+            unread(format!(
+                "{} is not of the right form; correct it",
+                error.field
+            ))
+        })?;
     let Some(secret) = &template.spec.provider.secret_ref else {
         return Resolved::read(&template, None);
     };
@@ -250,8 +262,10 @@ async fn resolve(ctx: &Context, reference: &TemplateRef) -> Result<Resolved, Unu
         .writer
         .get(&kind::secret(), &key.sibling(&secret.name))
         .await
-        .ok()
-        .flatten();
+        .map_err(|error| Unusable::SecretUnread {
+            secret: secret.name.clone(),
+            why: chain(&error),
+        })?;
     let content = read.as_ref().map(secret_data);
     Resolved::read(&template, content.as_ref())
 }

@@ -28,6 +28,7 @@ mod outbound;
 mod ports;
 #[cfg(test)]
 mod pruning;
+mod removals;
 #[cfg(test)]
 mod series;
 #[cfg(test)]
@@ -36,6 +37,8 @@ mod sessions;
 mod steps;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod templates;
 #[cfg(test)]
 mod trouble;
 #[cfg(test)]
