@@ -16,6 +16,9 @@ pub(super) fn routes(route: &Route) -> Result<Vec<Value>, RenderError> {
         routes.extend(sticky::routes(route, service)?);
         return Ok(routes);
     }
+    for (place, given) in route.matches.iter().enumerate() {
+        testers::review(&format!("spec.analysis.match[{place}]"), given)?;
+    }
     let chosen = merged(&list(&route.matches)?, &service);
     let mut first = one(route, chosen, destinations(route))?;
     mirror(route, &mut first);
@@ -78,7 +81,8 @@ fn rewrite(given: &HttpRewrite) -> Option<Value> {
     (!wanted.is_empty()).then_some(wanted.into())
 }
 
-/// Each analysis match over each service match; its headers and source labels take the place of theirs.
+/// Each analysis match over each service match; its headers, query parameters and source labels take the place of
+/// theirs.
 fn merged(analysis: &[Value], service: &[Value]) -> Vec<Value> {
     if service.is_empty() {
         return analysis.to_vec();
@@ -88,11 +92,7 @@ fn merged(analysis: &[Value], service: &[Value]) -> Vec<Value> {
         for base in service {
             let mut next = base.clone();
             if let (Some(next), Some(chosen)) = (next.as_object_mut(), chosen.as_object()) {
-                for key in ["headers", "sourceLabels"] {
-                    if let Some(value) = chosen.get(key) {
-                        next.insert(key.into(), value.clone());
-                    }
-                }
+                next.extend(chosen.clone());
             }
             merged.push(next);
         }

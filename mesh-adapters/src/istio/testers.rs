@@ -1,7 +1,5 @@
 //! The HTTP route of testers: before all others, and to the canary alone.
 
-use std::collections::BTreeMap;
-
 use api::canary::{analysis::AnalysisMatch, service::StringMatch};
 use rollout::Weight;
 use serde_json::{Map, Value};
@@ -25,28 +23,23 @@ pub(super) fn route(route: &Route, service: &[Value]) -> Result<Option<Value>, R
     Ok(Some(http::one(route, matches, canary)?.into()))
 }
 
-/// Istio drops what it does not know, and would take every user.
-fn review(field: &str, given: &AnalysisMatch) -> Result<(), RenderError> {
+/// Istio drops what it does not know, and would take every user who sends the header or parameter.
+pub(super) fn review(field: &str, given: &AnalysisMatch) -> Result<(), RenderError> {
     let AnalysisMatch {
         headers,
         query_params,
         source_labels: _,
     } = given;
-    let refuse = |key: &str, name: &str, kinds: &str| {
-        let cure = format!("Istio matches {key} by {kinds}");
-        RenderError::unsupported(format!("{field}.{key}[{name:?}]"), "given", cure)
-    };
-    let lacks = |of: &BTreeMap<String, StringMatch>, is_known: fn(&StringMatch) -> bool| {
-        let found = of.iter().find(|(_, value)| !is_known(value));
-        found.map(|(name, _)| name.clone())
-    };
-    if let Some(name) = lacks(headers, |it| {
-        it.exact.is_some() || it.prefix.is_some() || it.regex.is_some()
-    }) {
-        return Err(refuse("headers", &name, "exact, prefix or regex"));
-    }
-    if let Some(name) = lacks(query_params, |it| it.exact.is_some() || it.regex.is_some()) {
-        return Err(refuse("queryParams", &name, "exact or regex"));
+    for (key, conditions) in [("headers", headers), ("queryParams", query_params)] {
+        let is_known =
+            |it: &StringMatch| it.exact.is_some() || it.prefix.is_some() || it.regex.is_some();
+        if let Some((name, _)) = conditions.iter().find(|(_, it)| !is_known(it)) {
+            return Err(RenderError::unsupported(
+                format!("{field}.{key}[{name:?}]"),
+                "given",
+                format!("Istio matches {key} by exact, prefix or regex"),
+            ));
+        }
     }
     Ok(())
 }
