@@ -27,7 +27,7 @@ use crate::world::store::Known;
 
 /// Rounds of questions; the rollout names each probe once, so more means that it errs.
 const ROUNDS_MAX: usize = 256;
-/// Where checks go if the address of `metricsServer` is no URL: nowhere, with an error that says so.
+/// What stands for a `metricsServer` that is no URL, where no check asks it or it only begins as one.
 const NOWHERE: &str = "http://metrics-server.invalid";
 
 /// Time the first list of MetricTemplates may take.

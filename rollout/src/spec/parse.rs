@@ -14,6 +14,7 @@ mod checks;
 mod gates;
 mod ports;
 mod references;
+mod server;
 mod steps;
 mod testers;
 
@@ -62,13 +63,14 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     );
     let progress_deadline = progress_deadline(canary, &mut review);
     let checks = checks::checks(analysis, &namespace, &mut review);
+    let metrics_server = server::metrics_server(canary, defaults, &checks, &mut review);
     let on_unknown = checks::on_unknown(analysis, &mut review);
     let affinity = affinity::affinity(analysis, &mut review);
     notices.extend(affinity::notice(affinity.as_ref(), &provider));
     let gates = gates::gates(analysis, &mut review);
     let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
         uid: canary.metadata.uid.clone().unwrap_or_default(),
-        metrics_server: given(&canary.spec.metrics_server, &defaults.metrics_server),
+        metrics_server,
         apex: canary.apex().to_owned(),
         autoscaler: canary
             .spec

@@ -96,6 +96,48 @@ fn everything_wrong_is_told_at_once() {
 }
 
 #[test]
+fn a_metric_server_that_is_asked_is_a_url() {
+    let template = json!([{"name": "m", "templateRef": {"name": "t"}}]);
+    let builtin = json!([{"name": "request-duration", "interval": "1m"}]);
+    let validate = |server: &str, metrics: &Value, is_skipped: bool| {
+        let analysis = json!({"stepWeight": 10, "metrics": metrics});
+        let spec = json!({"metricsServer": server, "skipAnalysis": is_skipped});
+        ValidSpec::validate(&canary(&analysis, &spec), &Defaults::default())
+    };
+    for (server, metrics, is_skipped) in [
+        ("http://prometheus:9090", &builtin, false),
+        ("HTTPS://user:word@prometheus/prefix?a=b", &builtin, false),
+        ("", &builtin, false),
+        ("prometheus:9090", &template, false),
+        ("prometheus:9090", &builtin, true),
+    ] {
+        let valid = validate(server, metrics, is_skipped);
+        assert!(valid.is_ok(), "{server}: {valid:?}");
+    }
+    let cure = "use an http or https URL with a host, for example \"http://prometheus:9090\"";
+    for (server, shown) in [
+        ("prometheus:9090", "prometheus:9090"),
+        ("prometheus", "prometheus"),
+        ("http://", "http://"),
+        ("http:///prometheus", "http:///prometheus"),
+        ("ftp://prometheus", "ftp://prometheus"),
+        ("user:word@prometheus:9090", "prometheus:9090"),
+    ] {
+        let told = validate(server, &builtin, false).unwrap_err().to_string();
+        let wanted = format!("canary test/podinfo: spec.metricsServer is {shown:?}: {cure}");
+        assert_eq!(told, wanted);
+    }
+    let defaults = Defaults {
+        metrics_server: "prometheus:9090".into(),
+        ..Defaults::default()
+    };
+    let analysis = json!({"stepWeight": 10, "metrics": builtin});
+    let told = ValidSpec::validate(&canary(&analysis, &json!({})), &defaults).unwrap_err();
+    let flag = "flag -metrics-server of the operator is \"prometheus:9090\"";
+    assert!(told.to_string().contains(flag), "{told}");
+}
+
+#[test]
 fn further_ports_have_numbers_and_names_of_their_own() {
     let ports = |given: Value| json!({"service": {"port": 80, "ports": given}});
     let good = ports(json!([{"name": "grpc", "port": 90}, {"name": "g2", "port": 91}]));
