@@ -240,7 +240,9 @@ async fn templates_are_rendered() {
 #[tokio::test]
 async fn inline_queries_go_to_the_canarys_server() {
     let fake = Fake::with_value(2.0);
-    let source = CheckSource::Query("sum(x{n=\"{{ namespace }}\",r=\"{{ variables.region }}\"}[{{ interval }}])".into());
+    let source = CheckSource::Query(
+        "sum(x{n=\"{{ namespace }}\",r=\"{{ variables.region }}\"}[{{ interval }}])".into(),
+    );
     let context = context(Flavour::Istio, "http://prom:9090");
     let sample = measure(&check_of("inline", source), "the-key", &context, &fake).await;
     assert_eq!(
