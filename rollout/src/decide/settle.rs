@@ -11,7 +11,7 @@ use super::{
 use crate::{
     action::Action,
     spec::GateKind,
-    state::{Phase, RollbackReason, Run, Settled, State},
+    state::{Closed, Phase, RollbackReason, Run, Settled, State},
     waiting::WaitingOn,
     weight::{Split, Weight},
     world::{Readiness, Revision, Seen, Snapshot, TrafficSeen},
@@ -135,15 +135,26 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
         let split = Split::to_canary(settled.weight);
         begin::fresh(scene, snapshot, promoted.as_ref(), passed, split)
     };
+    let refuse = |reason, closed: Option<&Closed>| {
+        let mut run = run();
+        // What is told of its end is the same however often this round is repeated.
+        run.memory.started = closed.map(|closed| closed.since);
+        refuse(scene, &run, settled.weight, &reason).doing(keep(scene, state))
+    };
+    if state.phase() == Phase::Waiting {
+        match round::rollback_hook(scene, &asking) {
+            Ok(None) => {}
+            Ok(Some(gate)) => {
+                let reason = RollbackReason::Hook(gate.name.clone());
+                return refuse(reason, settled.memory.closed.as_ref());
+            }
+            Err(probes) => return Plan::ask(state.clone(), probes),
+        }
+    }
     match round::confirm(scene, &asking, GateKind::ConfirmRollout, &settled.memory) {
         Heard::Ask(probes) => Plan::ask(state.clone(), probes),
         Heard::Unknown(waiting_on, _) => match waiting_on.overdue(scene.now) {
-            Some(why) => {
-                let mut run = run();
-                // What is told of its end is the same however often this round is repeated.
-                run.memory.started = waiting_on.gate().map(|closed| closed.since);
-                refuse(scene, &run, settled.weight, why).doing(keep(scene, state))
-            }
+            Some(why) => refuse(RollbackReason::Gate(why), waiting_on.gate()),
             None => {
                 Plan::hold(State::Waiting(settled.clone()), waiting_on).doing(keep(scene, state))
             }
@@ -154,11 +165,10 @@ fn release(scene: &Scene<'_>, state: &State, settled: &Settled, snapshot: &Snaps
     }
 }
 
-/// The gate of a revision stayed closed for too long: it counts as failed, and users stay where they are.
-fn refuse(scene: &Scene<'_>, run: &Run, weight: Weight, why: String) -> Plan {
-    let reason = RollbackReason::Gate(why);
-    let told = roll_back::told(scene, run, &reason);
-    roll_back::fail(scene, run, weight, &reason).first(told)
+/// A revision that got no leave counts as failed, and users stay where they are.
+fn refuse(scene: &Scene<'_>, run: &Run, weight: Weight, reason: &RollbackReason) -> Plan {
+    let told = roll_back::told(scene, run, reason);
+    roll_back::fail(scene, run, weight, reason).first(told)
 }
 
 /// What the primary runs. Its annotation knows better than the status when a primary was made anew: nobody
