@@ -37,8 +37,6 @@ async fn run(args: &loadtester::Args) -> Result<ExitCode> {
     let listener = loadtester::listen(args.port)
         .await
         .with_context(|| format!("failed to listen on port {}", args.port))?;
-    loadtester::run(settings, listener, crate::operator::signal())
-        .await
-        .context("the load tester ended")?;
+    loadtester::run(settings, listener, crate::operator::signal()).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 //! Any method is taken. Besides health, metrics and gates every path means a task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -12,8 +13,10 @@ use axum::routing::any;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::accept;
 use crate::gate::Gates;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -21,6 +24,8 @@ use crate::task::{Job, Payload, Queue, Queued, Runner, Task, TaskError};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// Time for a request's body to arrive, as Flagger has it.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Tasks whose callers wait, at one time.
 const AWAITED_MAX: usize = 32;
 
@@ -38,15 +43,12 @@ struct Shared {
 
 type Ctx = State<Arc<Shared>>;
 
-/// Serves until `shutdown` is over; tasks that still run are stopped then.
-///
-/// # Errors
-/// The listener's.
+/// Serves until `shutdown` is over; tasks that callers wait for may end then, others are stopped.
 pub async fn run(
     settings: Settings,
     listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+    shutdown: impl Future<Output = ()> + Send,
+) {
     if settings.is_shell_allowed {
         warn!("Shell commands are allowed: whoever reaches this port can run programs here.");
     }
@@ -61,9 +63,7 @@ pub async fn run(
         rollbacks: Gates::default(),
         metrics,
     });
-    axum::serve(listener, router(shared))
-        .with_graceful_shutdown(shutdown)
-        .await
+    accept::serve(listener, router(shared), shutdown).await;
 }
 
 fn router(shared: Arc<Shared>) -> Router {
@@ -117,7 +117,11 @@ impl Shared {
     /// The payload, or the answer to one that is unreadable or of a namespace that is not served.
     async fn payload(&self, request: Request<Body>) -> Result<Payload, Response> {
         let refuse = |text: String| (StatusCode::BAD_REQUEST, text).into_response();
-        let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+        let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX);
+        let body = timeout(BODY_TIMEOUT, body).await.map_err(|_| {
+            let text = format!("failed to read the body: it took more than {BODY_TIMEOUT:?}");
+            (StatusCode::REQUEST_TIMEOUT, text).into_response()
+        })?;
         let body = body.map_err(|error| refuse(format!("failed to read the body: {error}")))?;
         let payload: Payload = serde_json::from_slice(&body)
             .map_err(|error| refuse(format!("failed to decode the body: {error}")))?;

@@ -147,17 +147,11 @@ async fn listen() -> Result<(TcpListener, SocketAddr)> {
 }
 
 fn serve_gates(listener: TcpListener, stop: CancellationToken) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(error) = loadtester::run(
-            loadtester::Settings::default(),
-            listener,
-            stop.cancelled_owned(),
-        )
-        .await
-        {
-            tracing::error!(%error, "The load tester ended.");
-        }
-    })
+    tokio::spawn(loadtester::run(
+        loadtester::Settings::default(),
+        listener,
+        stop.cancelled_owned(),
+    ))
 }
 
 /// Starts the gateway and lets Prometheus read its metrics.

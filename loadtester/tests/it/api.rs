@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use loadtester::Settings;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{Target, post, until};
@@ -11,11 +13,7 @@ use crate::support::{Target, post, until};
 /// A running load tester's URL, and what stops it.
 pub(crate) async fn start(
     settings: Settings,
-) -> (
-    String,
-    CancellationToken,
-    tokio::task::JoinHandle<std::io::Result<()>>,
-) {
+) -> (String, CancellationToken, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let stop = CancellationToken::new();
@@ -81,7 +79,7 @@ async fn gates() {
         }
     }
     stop.cancel();
-    task.await.unwrap().unwrap();
+    task.await.unwrap();
 }
 
 #[tokio::test]
@@ -285,4 +283,51 @@ async fn a_queue_has_an_end() {
         codes[..64].iter().all(|code| *code == 202) && codes[64..] == [429, 429],
         "{codes:?}"
     );
+}
+
+/// Sends what is given and reads until the server closes; the answer, and the seconds it took.
+async fn raw(address: &str, sent: &str) -> (String, u64) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let (since, mut text) = (Instant::now(), String::new());
+    stream.read_to_string(&mut text).await.unwrap();
+    (text, since.elapsed().as_secs())
+}
+
+#[tokio::test]
+async fn silent_clients_are_let_go() {
+    let (url, stop, task) = start(Settings::default()).await;
+    let address = url.strip_prefix("http://").unwrap();
+    tokio::time::pause();
+    let healthz = "GET /healthz HTTP/1.1\r\nHost: a\r\n";
+    for (sent, wanted, wanted_s) in [
+        ("", "", 15),
+        (healthz, "", 15),
+        (&format!("{healthz}\r\n"), "HTTP/1.1 200 OK", 15),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
+            "HTTP/1.1 408 Request Timeout",
+            5,
+        ),
+    ] {
+        let (text, took_s) = raw(address, sent).await;
+        let line = text.lines().next().unwrap_or_default();
+        assert_eq!((line, took_s), (wanted, wanted_s), "{sent:?}: {text}");
+    }
+
+    // More than there is room for: the last waits until others are let go.
+    let mut silent = Vec::new();
+    for _ in 0..256 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let metrics = "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let (text, took_s) = raw(address, metrics).await;
+    assert!(text.contains("text/plain; version=0.0.4"), "{text}");
+    assert_eq!(took_s, 15);
+
+    // One that is silent does not hold up the end.
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    stop.cancel();
+    task.await.unwrap();
+    assert_eq!(silent.read(&mut [0]).await.unwrap_or_default(), 0);
 }
