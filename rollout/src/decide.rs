@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod begin;
+mod clock;
 mod finalize;
 mod hold;
 mod initialize;
@@ -76,6 +77,7 @@ pub(crate) fn plan(
             .doing(is_news.then(|| wording::event(state.phase(), text)))
             .because(hold::SUSPENDED);
     }
+    let state = &clock::set(&scene, state);
     let plan = match state {
         // A phase of a deletion that never was, as a restored backup has it: taken under control as if new.
         State::New | State::Terminating(_) => initialize::begin(&scene),

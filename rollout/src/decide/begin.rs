@@ -42,7 +42,6 @@ pub(super) fn fresh(
         memory: Memory {
             started: Some(scene.stamp()),
             step_started: Some(scene.stamp()),
-            wait_started: Some(scene.stamp()),
             ..Memory::default()
         },
     }

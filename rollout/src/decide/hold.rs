@@ -70,12 +70,13 @@ fn news(
 pub(super) const SUSPENDED: &str = "suspended: spec.suspend is true";
 
 /// The state of a canary that is suspended, which is remembered, so that it is told once. Nobody asks meanwhile, so
-/// nothing is unknown, and no gate closed, in a row.
+/// nothing is unknown, no gate closed, and no pod missing, in a row.
 pub(super) fn suspended(state: &State) -> State {
     let mut state = state.clone();
     if let Some(memory) = state.memory_mut() {
         memory.unknown_since = None;
         memory.closed = None;
+        memory.wait_started = None;
         memory.hold = Some(SUSPENDED.to_owned());
     }
     state

@@ -182,7 +182,7 @@ fn capacity(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
     scene.spec.autoscaler.as_ref()?;
     let canary = scene.world.target.workload()?.desired;
     let primary = scene.world.primary.workload()?;
-    let until = scene.after_interval(run.memory.wait_started?);
+    let until = scene.after_interval(run.memory.step_started?);
     let has_users = !run.position.split.canary.is_zero();
     (has_users && primary.desired < canary && until > scene.now).then(|| {
         Plan::hold(

@@ -189,7 +189,7 @@ impl<'a> Scene<'a> {
         later(from, self.spec.interval)
     }
 
-    const fn seen(&self, side: Side) -> &'a Seen {
+    pub(crate) const fn seen(&self, side: Side) -> &'a Seen {
         match side {
             Side::Primary => &self.world.primary,
             Side::Canary => &self.world.target,

@@ -105,7 +105,6 @@ fn drop_back(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         ..failed
     };
     next.memory.step_started = Some(scene.stamp());
-    next.memory.wait_started = Some(scene.stamp());
     let halt = wording::warning(
         state.phase(),
         format!("Halt {} advancement {why}", scene.spec.dotted()),
@@ -134,8 +133,7 @@ fn readiness_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
             return Some(plan.doing(kept(scene, state, run)));
         }
     }
-    let since = run.memory.wait_started.or(run.memory.started);
-    match scene.readiness(Side::Canary, since) {
+    match scene.readiness(Side::Canary, run.memory.wait_started) {
         Readiness::Ready => None,
         Readiness::Pending(missing) => {
             let plan = Plan::hold(state.clone(), scene.pods(Side::Canary, &missing));

@@ -51,7 +51,6 @@ pub(super) fn passed(scene: &Scene<'_>, run: &Run, evidence: &[Evidence]) -> Run
         next.memory.evidence = evidence.to_vec();
     }
     next.memory.step_started = Some(scene.stamp());
-    next.memory.wait_started = Some(scene.stamp());
     next.memory.closed = None;
     next.memory.checked = None;
     next
