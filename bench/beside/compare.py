@@ -135,8 +135,11 @@ def is_passed(before, entry, after):
 
 
 def known_object(state):
-    # What the primary runs is noted on it.
-    state.get("metadata", {}).get("annotations", {}).pop("sluice.dev/revision", None)
+    # What the primary runs is noted on it, and what was asked for on routing objects.
+    annotations = state.get("metadata", {}).get("annotations", {})
+    if annotations.pop("sluice.dev/revision", None) or annotations.pop("sluice.dev/applied", None):
+        if not annotations:
+            state["metadata"].pop("annotations")
     if state["kind"] == "Canary":
         # Flagger writes the whole Canary back for its finalizer, with fields that the user left out.
         for hook in state["spec"]["analysis"].get("webhooks", []):
@@ -270,6 +273,7 @@ LISTED = [
     (r"skip and", "status", "`skipAnalysis` scales the canary down without waiting"),
     (r"skip and", "events", "`skipAnalysis` scales the canary down without waiting"),
     (r"outage", "status", "a query that fails, is empty"),
+    (r" gates$", "webhooks", "rollback hooks are not asked while"),
 ]
 
 
