@@ -16,11 +16,35 @@ const KEY: &str = "-tls-client-key";
 /// Flags without a value.
 const SWITCHES: [&str; 6] = ["tls", "tls-no-verify", "gzip", "verbose", "alts", "spiffe"];
 
+/// What the flags say, before it becomes a question.
+struct Flags {
+    address: Option<String>,
+    service: String,
+    headers: HeaderMap,
+    connect_timeout: Duration,
+    answer_timeout: Duration,
+    is_tls: bool,
+    is_unchecked: bool,
+    name: Option<String>,
+    roots: Option<Named>,
+    cert: Option<Named>,
+    key: Option<Named>,
+}
+
 pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
-    let (mut address, mut service, mut headers) = (None, String::new(), HeaderMap::new());
-    let (mut connect, mut answer) = (Duration::from_secs(1), Duration::from_secs(1));
-    let (mut is_tls, mut is_unchecked, mut name) = (false, false, None);
-    let (mut roots, mut cert, mut key) = (None, None, None);
+    let mut flags = Flags {
+        address: None,
+        service: String::new(),
+        headers: HeaderMap::new(),
+        connect_timeout: Duration::from_secs(1),
+        answer_timeout: Duration::from_secs(1),
+        is_tls: false,
+        is_unchecked: false,
+        name: None,
+        roots: None,
+        cert: None,
+        key: None,
+    };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         // Go reads flags up to the first word that is none.
@@ -31,31 +55,43 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
         if flag.is_empty() {
             break;
         }
-        let (flag, value) = match flag.split_once('=') {
-            Some((flag, value)) => (flag, Some(value)),
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
             None if SWITCHES.contains(&flag) => (flag, Some("true")),
-            None => (flag, None),
+            None => (flag, words.next().map(String::as_str)),
         };
-        let value = value.or_else(|| words.next().map(String::as_str));
+        flags.take(name, value)?;
+    }
+    flags.probe()
+}
+
+impl Flags {
+    fn take(&mut self, flag: &str, value: Option<&str>) -> Result<(), CommandError> {
         let wrong = || CommandError::Value {
             program: PROGRAM,
             flag: format!("-{flag}"),
             value: value.map(str::to_owned),
         };
-        let text = value.ok_or_else(wrong)?;
-        let time = || parse_duration(text).filter(|time| !time.is_zero());
+        let text = || value.ok_or_else(wrong);
+        let time = || {
+            let time = parse_duration(text()?).filter(|time| !time.is_zero());
+            time.ok_or_else(wrong)
+        };
         match flag {
-            "addr" => address = Some(text),
-            "service" => service = text.to_owned(),
-            "connect-timeout" => connect = time().ok_or_else(wrong)?,
-            "rpc-timeout" => answer = time().ok_or_else(wrong)?,
-            "tls" => is_tls = parse_bool(text).ok_or_else(wrong)?,
-            "tls-no-verify" => is_unchecked = parse_bool(text).ok_or_else(wrong)?,
-            "tls-server-name" => name = Some(text.to_owned()),
-            "tls-ca-cert" => roots = Some(Named::new("-tls-ca-cert", text)),
-            "tls-client-cert" => cert = Some(Named::new(CERT, text)),
-            "tls-client-key" => key = Some(Named::new(KEY, text)),
-            "rpc-header" => headers.extend([hey::header_of(PROGRAM, "-rpc-header", text)?]),
+            "addr" => self.address = Some(text()?.to_owned()),
+            "service" => self.service = text()?.to_owned(),
+            "connect-timeout" => self.connect_timeout = time()?,
+            "rpc-timeout" => self.answer_timeout = time()?,
+            "tls" => self.is_tls = parse_bool(text()?).ok_or_else(wrong)?,
+            "tls-no-verify" => self.is_unchecked = parse_bool(text()?).ok_or_else(wrong)?,
+            "tls-server-name" => self.name = Some(text()?.to_owned()),
+            "tls-ca-cert" => self.roots = Some(Named::new("-tls-ca-cert", text()?)),
+            "tls-client-cert" => self.cert = Some(Named::new(CERT, text()?)),
+            "tls-client-key" => self.key = Some(Named::new(KEY, text()?)),
+            "rpc-header" => {
+                let header = hey::header_of(PROGRAM, "-rpc-header", text()?)?;
+                self.headers.extend([header]);
+            }
             // Both change nothing that is asked.
             "verbose" | "user-agent" => {}
             "gzip" | "alts" | "spiffe" => {
@@ -65,37 +101,49 @@ pub(super) fn parse(words: &[String]) -> Result<Probe, CommandError> {
                     cure: "leave it out, or use --allow-shell and type bash",
                 });
             }
-            _ => return Err(unknown(PROGRAM, word)),
+            _ => return Err(unknown(PROGRAM, &format!("-{flag}"))),
         }
+        Ok(())
     }
-    let address = address.ok_or(CommandError::NoHost { program: PROGRAM })?;
-    let scheme = if is_tls { "https" } else { "http" };
-    let url = format!("{scheme}://{address}/").parse();
-    let url = url.map_err(|_| CommandError::Value {
-        program: PROGRAM,
-        flag: "-addr".to_owned(),
-        value: Some(address.to_owned()),
-    })?;
-    let mut plan = Plan::new(url, Limit::Requests(1));
-    plan.connect_timeout = Some(connect);
-    plan.timeout = Some(connect.saturating_add(answer));
-    if is_tls && !is_unchecked {
-        plan.trust = Trust::Checked { roots: None, name };
-    }
-    let pair = pair(PROGRAM, (cert, key), [CERT, KEY])?;
-    let named = roots.as_ref().or(pair.as_ref().map(|(cert, _)| cert));
-    if let (Some(named), false) = (named, is_tls) {
-        return Err(CommandError::Alone {
+
+    fn probe(self) -> Result<Probe, CommandError> {
+        let address = self
+            .address
+            .ok_or(CommandError::NoHost { program: PROGRAM })?;
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let url = format!("{scheme}://{address}/").parse();
+        let url = url.map_err(|_| CommandError::Value {
             program: PROGRAM,
-            flag: named.flag,
-            other: "-tls",
-        });
+            flag: "-addr".to_owned(),
+            value: Some(address),
+        })?;
+        let mut plan = Plan::new(url, Limit::Requests(1));
+        plan.connect_timeout = Some(self.connect_timeout);
+        plan.timeout = Some(self.connect_timeout.saturating_add(self.answer_timeout));
+        if self.is_tls && !self.is_unchecked {
+            plan.trust = Trust::Checked {
+                roots: None,
+                name: self.name,
+            };
+        }
+        let pair = pair(PROGRAM, (self.cert, self.key), [CERT, KEY])?;
+        let named = self.roots.as_ref().or(pair.as_ref().map(|(cert, _)| cert));
+        if let (Some(named), false) = (named, self.is_tls) {
+            return Err(CommandError::Alone {
+                program: PROGRAM,
+                flag: named.flag,
+                other: "-tls",
+            });
+        }
+        Ok(Probe {
+            plan,
+            credentials: Credentials {
+                roots: self.roots,
+                pair,
+            },
+            headers: self.headers,
+            service: self.service,
+            connect_timeout: self.connect_timeout,
+        })
     }
-    Ok(Probe {
-        plan,
-        credentials: Credentials { roots, pair },
-        headers,
-        service,
-        connect_timeout: connect,
-    })
 }
