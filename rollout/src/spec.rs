@@ -192,6 +192,12 @@ impl ValidSpec {
         self.provider != "kubernetes"
     }
 
+    /// True for App Mesh: a pod gets its proxy only when its VirtualNode is there before it.
+    #[must_use]
+    pub fn is_routed_before_pods(&self) -> bool {
+        self.provider.starts_with("appmesh")
+    }
+
     /// The gates of one kind, in the order of the spec.
     pub fn gates_of(&self, kind: GateKind) -> impl Iterator<Item = &Gate> {
         self.gates.iter().filter(move |gate| gate.kind == kind)

@@ -43,13 +43,12 @@ pub(super) fn go_on(scene: &Scene<'_>, memory: &Memory) -> Plan {
     match &scene.world.primary {
         Seen::Unread => return Plan::hold(state, WaitingOn::Cache("the primary")),
         Seen::Absent => {
+            let routes = Action::Routes(Split::PRIMARY);
+            let from = snapshot.clone();
             return Plan::to(state)
-                .doing([
-                    Action::Services,
-                    Action::Primary {
-                        from: snapshot.clone(),
-                    },
-                ])
+                .doing([Action::Services])
+                .doing(scene.spec.is_routed_before_pods().then_some(routes))
+                .doing([Action::Primary { from }])
                 .because(MAKING);
         }
         Seen::Present(_) => {}
