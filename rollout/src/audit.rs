@@ -206,6 +206,7 @@ fn primary_can_take_its_share(view: &View<'_>) -> Option<String> {
     }
     let there = view.world.primary.workload()?.snapshot.as_ref()?;
     let run = view.before.run()?;
-    let is_good = run.promoted.as_ref() == Some(&there.revision) || run.snapshot == *there;
+    let promoted = run.promoted.as_ref();
+    let is_good = promoted.is_none_or(|known| *known == there.revision) || run.snapshot == *there;
     (!is_good).then(|| format!("routes to a primary that runs {}", there.short()))
 }

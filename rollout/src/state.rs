@@ -68,7 +68,7 @@ pub struct Settled {
 pub struct Run {
     /// The version that is analysed.
     pub snapshot: Snapshot,
-    /// The version last promoted.
+    /// The version last promoted; `None` once the primary that ran it is gone.
     pub promoted: Option<Revision>,
     /// Where it stands: split and iterations.
     pub position: Position,

@@ -76,7 +76,7 @@ pub(super) fn start(scene: &Scene<'_>, run: Run) -> Plan {
 
 /// A newer revision was seen during a run: all of it begins anew.
 pub(super) fn restart(scene: &Scene<'_>, run: &Run, snapshot: &Snapshot) -> Plan {
-    // The version before this one is in the primary only if it passed.
+    // The version before this one is in the primary only if it passed, or if that had to be made from it.
     let promoted = match scene.primary_snapshot() {
         Some(there) if run.snapshot == *there => Some(&there.revision),
         Some(_) | None => run.promoted.as_ref(),

@@ -81,14 +81,14 @@ impl<'a> Scene<'a> {
     }
 
     /// True when the primary may be given all traffic: some pods of it are available, and it runs what was
-    /// last promoted, or what passed its analysis.
+    /// last promoted, or what passed its analysis. Where nothing is promoted any more, what it runs is all there is.
     pub(crate) fn is_primary_good(
         &self,
         promoted: Option<&Revision>,
         passed: Option<&Snapshot>,
     ) -> bool {
         let is_known = self.primary_snapshot().is_none_or(|snapshot| {
-            promoted == Some(&snapshot.revision) || passed == Some(snapshot)
+            promoted.is_none_or(|known| *known == snapshot.revision) || passed == Some(snapshot)
         });
         is_known && self.can_serve(Side::Primary)
     }

@@ -1,6 +1,6 @@
 //! Facts that a run looks at before it asks anything: revision, primary, pods, routes.
 
-use super::{step, tally};
+use super::{step, tally, with};
 use crate::{
     action::Action,
     decide::{
@@ -14,7 +14,7 @@ use crate::{
     state::{RollbackReason, Run, State},
     waiting::WaitingOn,
     weight::Split,
-    world::{Part, Readiness, Snapshot, TrafficSeen},
+    world::{Part, Readiness, Seen, Snapshot, TrafficSeen},
 };
 
 /// The first fact that decides; `None` when all is as it should be.
@@ -24,6 +24,7 @@ pub(super) fn first(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan>
         Err(waiting_on) => return Some(lost_target(scene, state, run, waiting_on)),
     };
     revision_fact(scene, run, snapshot)
+        .or_else(|| primary_lost(scene, state, run))
         .or_else(|| settle::primary_missing(scene, state, snapshot))
         .or_else(|| promoted_fact(scene, run))
         .or_else(|| unjudged_fact(scene, run))
@@ -47,10 +48,24 @@ fn revision_fact(scene: &Scene<'_>, run: &Run, snapshot: &Snapshot) -> Option<Pl
     (run.snapshot != *snapshot).then(|| begin::restart(scene, run, snapshot))
 }
 
+/// The primary is gone, and what was promoted with it. That is stored before another is made from the target: its
+/// revision must not be taken for one that passed.
+fn primary_lost(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
+    let is_news = scene.world.primary == Seen::Absent && run.promoted.is_some();
+    is_news.then(|| {
+        let next = Run {
+            promoted: None,
+            ..run.clone()
+        };
+        Plan::to(with(state, next)).because("the primary is gone; the analysis goes on")
+    })
+}
+
 /// The primary already has this revision: we stopped between promoting and saying so, or the target went
 /// back to what the primary runs.
 fn promoted_fact(scene: &Scene<'_>, run: &Run) -> Option<Plan> {
-    (scene.primary_snapshot() == Some(&run.snapshot)).then(|| promote::resume(scene, run))
+    let is_promoted = run.promoted.is_some() && scene.primary_snapshot() == Some(&run.snapshot);
+    is_promoted.then(|| promote::resume(scene, run))
 }
 
 /// Users who had to stay while the primary could not serve leave the revision that nobody has judged
