@@ -117,4 +117,14 @@ impl Adapter for Skipper {
             }
         }
     }
+
+    /// The copy's weights would count until the garbage collector comes to it.
+    fn orphans(&self, route: &Route, live: &Live) -> Vec<ObjectRef> {
+        let copy = || {
+            let ours = super::pair(route)?.ours;
+            let owner = route.owner.as_ref()?;
+            metadata::is_owned(live.at(&ours)?, owner).then_some(ours)
+        };
+        copy().into_iter().collect()
+    }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use expect_test::{Expect, expect};
-use mesh_adapters::Live;
+use mesh_adapters::{Live, Owner};
 use serde_json::{Value, json};
 
 use crate::golden::Case;
@@ -443,4 +443,26 @@ fn skipper_annotations() {
         annotated(PREDICATE, json!("Weight(100)")),
         &expect!["0, drifted"],
     );
+}
+
+/// Its weights would stay in force until the garbage collector comes to it.
+#[test]
+fn skippers_copy_goes_with_the_canary() {
+    let mut case = Case::load("skipper/plain");
+    let orphans = |case: &Case, live: &Live| -> Vec<String> {
+        let orphans = case.adapter.orphans(&case.route, live);
+        orphans.into_iter().map(|one| one.name).collect()
+    };
+    let of_somebody = case.written(|_| {});
+    let owner = |uid: &str| {
+        let (name, uid) = ("podinfo".to_owned(), uid.to_owned());
+        Some(Owner { name, uid })
+    };
+    case.route.owner = owner("u1");
+    let ours = case.written(|_| {});
+    assert_eq!(orphans(&case, &ours), ["web-canary"]);
+    assert_eq!(orphans(&case, &of_somebody), [""; 0]);
+    assert_eq!(orphans(&case, &case.live), [""; 0]);
+    case.route.owner = owner("u2");
+    assert_eq!(orphans(&case, &ours), [""; 0]);
 }
