@@ -55,11 +55,6 @@ fn is_gateway_form(text: &str) -> bool {
     parts > 0
 }
 
-/// Whole seconds.
-pub(crate) fn seconds(field: &str, text: &str) -> Result<u64, RenderError> {
-    Ok(parse(field, text)?.as_secs())
-}
-
 /// Whole milliseconds.
 pub(crate) fn millis(field: &str, text: &str) -> Result<u64, RenderError> {
     let millis = parse(field, text)?.as_millis();

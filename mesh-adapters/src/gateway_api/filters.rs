@@ -4,10 +4,10 @@ use api::canary::service::{CorsPolicy, HeaderOperations, HttpRewrite};
 use serde_json::{Map, Value, json};
 
 use super::put;
-use crate::{duration::seconds, error::RenderError, route::Route};
+use crate::{error::RenderError, route::Route};
 
 /// The filters of `spec.service`.
-pub(super) fn filters(route: &Route) -> Result<Vec<Value>, RenderError> {
+pub(super) fn filters(route: &Route) -> Vec<Value> {
     let service = &route.service;
     let mut filters = Vec::new();
     if let Some(headers) = &service.headers {
@@ -45,9 +45,9 @@ pub(super) fn filters(route: &Route) -> Result<Vec<Value>, RenderError> {
         filters.push(json!({"type": "RequestMirror", "requestMirror": {"backendRef": backend}}));
     }
     if let Some(policy) = &service.cors_policy {
-        filters.push(json!({"type": "CORS", "cors": cors(policy)?}));
+        filters.push(json!({"type": "CORS", "cors": cors(policy)}));
     }
-    Ok(filters)
+    filters
 }
 
 /// The definition of HTTPRoute refuses to replace a prefix where it is not plain which one was matched. A match
@@ -131,31 +131,20 @@ fn rewrite(given: &HttpRewrite) -> Option<Value> {
     (!wanted.is_empty()).then(|| json!({"type": "URLRewrite", "urlRewrite": wanted}))
 }
 
-fn cors(policy: &CorsPolicy) -> Result<Value, RenderError> {
+/// As Flagger words it: the definition takes no pattern, no `false` and no 0, so they are left out.
+fn cors(policy: &CorsPolicy) -> Value {
     let CorsPolicy {
         allow_origin,
-        allow_origins,
+        allow_origins: _,
         allow_methods,
         allow_headers,
         expose_headers,
         max_age,
         allow_credentials,
     } = policy;
-    let mut origins = allow_origin.clone();
-    for (place, origin) in allow_origins.iter().enumerate() {
-        let exact = origin
-            .exact
-            .clone()
-            .ok_or_else(|| RenderError::Unsupported {
-                field: format!("spec.service.corsPolicy.allowOrigins[{place}]"),
-                value: "a prefix or regex".into(),
-                cure: "HTTPRoute takes exact origins only; list them in allowOrigin".into(),
-            })?;
-        origins.push(exact);
-    }
     let mut wanted = Map::new();
     for (key, list) in [
-        ("allowOrigins", &origins),
+        ("allowOrigins", allow_origin),
         ("allowMethods", allow_methods),
         ("allowHeaders", allow_headers),
         ("exposeHeaders", expose_headers),
@@ -164,10 +153,15 @@ fn cors(policy: &CorsPolicy) -> Result<Value, RenderError> {
             wanted.insert(key.into(), list.clone().into());
         }
     }
-    put(&mut wanted, "allowCredentials", *allow_credentials);
-    if let Some(text) = max_age.as_deref().filter(|text| !text.is_empty()) {
-        let age = seconds("spec.service.corsPolicy.maxAge", text)?;
-        wanted.insert("maxAge".into(), age.into());
-    }
-    Ok(wanted.into())
+    put(
+        &mut wanted,
+        "allowCredentials",
+        allow_credentials.filter(|is_allowed| *is_allowed),
+    );
+    let age = max_age.as_deref().and_then(|text| {
+        let age = api::duration::parse(text).ok()?;
+        i32::try_from(age.as_secs()).ok()
+    });
+    put(&mut wanted, "maxAge", age.filter(|age| *age > 0));
+    wanted.into()
 }

@@ -58,7 +58,7 @@ pub(super) fn rule(
     has_canary: bool,
     backends: Vec<Value>,
 ) -> Result<Value, RenderError> {
-    let mut filters = filters::filters(route)?;
+    let mut filters = filters::filters(route);
     filters::check_prefix(&filters, &matches)?;
     let mut rule = Map::new();
     // One that asks for nothing is the same as none.

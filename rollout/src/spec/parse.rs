@@ -67,19 +67,13 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
     let on_unknown = checks::on_unknown(analysis, &mut review);
     let affinity = affinity::affinity(analysis, &mut review);
     notices.extend(affinity::notice(affinity.as_ref(), &provider));
+    notices.extend(origins_notice(canary, &provider));
     let gates = gates::gates(analysis, &mut review);
     let spec = target.zip(strategy).map(|(target, strategy)| ValidSpec {
         uid: canary.metadata.uid.clone().unwrap_or_default(),
         metrics_server,
         apex: canary.apex().to_owned(),
-        autoscaler: canary
-            .spec
-            .autoscaler_ref
-            .as_ref()
-            .map(|scaler| Autoscaler {
-                kind: scaler.kind.clone(),
-                name: scaler.name.clone(),
-            }),
+        autoscaler: autoscaler(canary),
         threshold: threshold(analysis),
         is_analysis_skipped: canary.spec.skip_analysis,
         is_reverted_on_deletion: canary.spec.revert_on_deletion,
@@ -106,6 +100,14 @@ pub(super) fn validate(canary: &Canary, defaults: &Defaults) -> Result<ValidSpec
 fn given(value: &Option<String>, fallback: &str) -> String {
     let value = value.as_deref().filter(|value| !value.is_empty());
     value.unwrap_or(fallback).to_owned()
+}
+
+fn autoscaler(canary: &Canary) -> Option<Autoscaler> {
+    let scaler = canary.spec.autoscaler_ref.as_ref()?;
+    Some(Autoscaler {
+        kind: scaler.kind.clone(),
+        name: scaler.name.clone(),
+    })
 }
 
 fn target(canary: &Canary, review: &mut Review) -> Option<Target> {
@@ -147,6 +149,16 @@ fn target(canary: &Canary, review: &mut Review) -> Option<Target> {
         api_version: target.api_version.clone(),
         name: target.name.clone(),
     })
+}
+
+/// Origins that an HTTPRoute cannot say, which are left out, as in Flagger.
+fn origins_notice(canary: &Canary, provider: &str) -> Option<&'static str> {
+    let policy = canary.spec.service.as_ref()?.cors_policy.as_ref()?;
+    let is_http_route = provider == "sluice"
+        || (provider.starts_with("gatewayapi:v1") && !provider.starts_with("gatewayapi:v1beta1"));
+    (is_http_route && !policy.allow_origins.is_empty()).then_some(
+        "spec.service.corsPolicy.allowOrigins has no effect: an HTTPRoute takes exact origins; list them in allowOrigin",
+    )
 }
 
 fn review_service(canary: &Canary, review: &mut Review) {

@@ -469,4 +469,21 @@ fn what_a_provider_leaves_out_is_told() {
                 .all(|told| told.contains("primaryCookieName"))
         );
     }
+    for (provider, origins, count) in [
+        ("gatewayapi:v1", json!([{"regex": ".*"}]), 1),
+        ("gatewayapi:v1", json!([]), 0),
+        ("gatewayapi:v1beta1", json!([{"regex": ".*"}]), 0),
+        ("istio", json!([{"regex": ".*"}]), 0),
+    ] {
+        let service = json!({"port": 80, "corsPolicy": {"allowOrigins": origins}});
+        let own = json!({"provider": provider, "service": service});
+        let canary = canary(&json!({"stepWeight": 50}), &own);
+        let spec = ValidSpec::validate(&canary, &Defaults::default()).unwrap();
+        assert_eq!(spec.notices.len(), count, "{provider}");
+        assert!(
+            spec.notices
+                .iter()
+                .all(|told| told.contains("allowOrigins"))
+        );
+    }
 }
