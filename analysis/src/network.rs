@@ -48,8 +48,10 @@ pub struct NetworkError(#[source] reqwest::Error);
 #[derive(Clone)]
 pub struct Network {
     checked: Client,
-    /// Accepts any certificate, and uses no proxy.
+    /// Accepts any certificate.
     unchecked: Client,
+    /// Accepts any certificate, and uses no proxy: for webhooks with `disableTLS`.
+    direct: Client,
     /// For the cloud's credential service: no proxy, no redirects, no egress rules.
     identity: Client,
     egress: Arc<Egress>,
@@ -64,10 +66,9 @@ impl Network {
     pub fn new(egress: Egress) -> Result<Self, NetworkError> {
         let egress = Arc::new(egress);
         let checked = client(&egress).build().map_err(NetworkError)?;
-        let unchecked = client(&egress)
-            .tls_danger_accept_invalid_certs(true)
-            .no_proxy();
-        let unchecked = unchecked.build().map_err(NetworkError)?;
+        let unchecked = || client(&egress).tls_danger_accept_invalid_certs(true);
+        let direct = unchecked().no_proxy().build().map_err(NetworkError)?;
+        let unchecked = unchecked().build().map_err(NetworkError)?;
         let identity = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::none())
@@ -76,12 +77,14 @@ impl Network {
         Ok(Self {
             checked,
             unchecked,
+            direct,
             identity,
             egress,
             kept: Arc::default(),
         })
     }
 
+    /// The client that asks for metrics.
     const fn client(&self, is_tls_unchecked: bool) -> &Client {
         if is_tls_unchecked {
             &self.unchecked
@@ -98,11 +101,14 @@ impl Network {
         self.egress
             .check(&url)
             .map_err(|address| HookFault::Forbidden(address.to_string()))?;
-        let mut builder = self
-            .client(request.is_tls_unchecked)
+        let client = if request.is_tls_unchecked {
+            &self.direct
+        } else {
+            &self.checked
+        };
+        let mut builder = client
             .post(url)
-            .timeout(request.timeout);
-        builder = builder
+            .timeout(request.timeout)
             .header(CONTENT_TYPE, "application/json")
             .body(request.body.clone());
         if let Some(key) = &request.idempotency_key {

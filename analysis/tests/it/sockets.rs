@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use analysis::{Egress, Network, Outbound, measure};
+use analysis::{Egress, Flavour, Network, Outbound, answer, measure};
 use expect_test::expect;
+use rollout::spec::gate::Gate;
+use rollout::state::Phase;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fixture::{SECRET, network, told};
+use crate::fixture::{SECRET, context, gate, network, told};
 use crate::loopback::{Loopback, Reply, refused, reply};
 use crate::recorded::Case;
 
@@ -68,6 +70,34 @@ async fn certificates_are_checked_unless_told_otherwise() {
     let refusal = "error: externalmetrics SERVER showed a certificate that is not valid: ";
     assert!(checked.starts_with(refusal), "{checked}");
     assert_eq!(ask(true).await, "value 1.5");
+}
+
+/// Proxies are named by the environment, so this test runs itself once more in one of its own.
+#[tokio::test]
+async fn only_webhooks_with_unchecked_certificates_pass_the_proxy_by() {
+    const PROXIED: &str = "SLUICE_TEST_IS_PROXIED";
+    if std::env::var_os(PROXIED).is_none() {
+        let proxy = Loopback::start(vec![reply(200, "", ANSWER)]).await;
+        let name = "sockets::only_webhooks_with_unchecked_certificates_pass_the_proxy_by";
+        let mut again = tokio::process::Command::new(std::env::current_exe().unwrap());
+        again.args([name, "--exact"]).env("http_proxy", proxy.url());
+        let output = again.env(PROXIED, "1").output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        return;
+    }
+    // Only the proxy answers.
+    let url = refused().await;
+    for is_unchecked in [false, true] {
+        let provider = json!({ "type": "externalmetrics", "address": url, "insecureSkipVerify": is_unchecked });
+        assert_eq!(measured(provider, &[], &network()).await, "value 1.5");
+        let hook = Gate {
+            is_tls_unchecked: is_unchecked,
+            ..gate(&url)
+        };
+        let context = context(Flavour::Istio, &url);
+        let answer = answer(&hook, "k", Phase::Progressing, &context, &network()).await;
+        assert_eq!(answer.is_open, !is_unchecked, "{}", answer.detail);
+    }
 }
 
 #[tokio::test]
