@@ -33,10 +33,10 @@ pub(super) fn first(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan>
         .or_else(|| routes_fact(scene, state, run))
 }
 
-/// The target cannot be read or is gone. Requests for pods that are gone go back to the primary.
+/// The target cannot be told, or is gone. Requests for pods that are gone go back to the primary.
 fn lost_target(scene: &Scene<'_>, state: &State, run: &Run, waiting_on: WaitingOn) -> Plan {
-    let is_gone = matches!(waiting_on, WaitingOn::Target { .. });
-    if is_gone && begin::has_lost_pods(scene, run) {
+    let is_seen = !matches!(waiting_on, WaitingOn::Cache(_));
+    if is_seen && begin::has_lost_pods(scene, run) {
         return drop_back(scene, state, run)
             .unwrap_or_else(|| Plan::hold(state.clone(), waiting_on));
     }
