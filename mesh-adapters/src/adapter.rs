@@ -35,7 +35,7 @@ pub trait Adapter: Sync {
         Vec::new()
     }
 
-    /// Objects of ours that no owner takes along, to be deleted when the Canary goes.
+    /// Objects of ours that no owner takes along, or not at once, to be deleted when the Canary goes.
     fn orphans(&self, _: &Route, _: &Live) -> Vec<ObjectRef> {
         Vec::new()
     }

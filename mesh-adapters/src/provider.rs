@@ -48,6 +48,17 @@ const SMI_ISTIO: [(&str, &dyn Adapter); 3] = [
     ("smi:v1alpha3:istio", &Smi::V1ALPHA3_ISTIO),
 ];
 
+/// Providers that are told by how they begin, as in Flagger; the first counts. SMI names its mesh behind the version.
+const BEGINNINGS: [&str; 7] = [
+    "appmesh:v1beta2",
+    "gatewayapi:v1beta1",
+    "gatewayapi:v1",
+    "gloo",
+    "smi:v1alpha1",
+    "smi:v1alpha2",
+    "smi:v1alpha3",
+];
+
 /// A provider without an adapter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -56,20 +67,17 @@ const SMI_ISTIO: [(&str, &dyn Adapter); 3] = [
 )]
 pub struct UnknownProvider(pub String);
 
-/// The adapter of a provider. `smi:<version>:<mesh>` is what `smi:<version>` is, but for Istio.
+/// The adapter of a provider.
 ///
 /// # Errors
 /// When there is none; the error lists what works.
 pub fn adapter(provider: &str) -> Result<&'static dyn Adapter, UnknownProvider> {
-    let plain = match provider.rsplit_once(':') {
-        Some((smi @ ("smi:v1alpha1" | "smi:v1alpha2" | "smi:v1alpha3"), _)) => smi,
-        Some(_) | None => provider,
-    };
     let find = |name: &str| {
         let mut rows = TABLE.into_iter().chain(SMI_ISTIO);
         rows.find_map(|(known, adapter)| (known == name).then_some(adapter))
     };
+    let mut beginnings = BEGINNINGS.into_iter();
     find(provider)
-        .or_else(|| find(plain))
+        .or_else(|| find(beginnings.find(|one| provider.starts_with(one))?))
         .ok_or_else(|| UnknownProvider(provider.to_owned()))
 }

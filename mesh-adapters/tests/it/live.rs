@@ -374,6 +374,19 @@ fn every_provider_of_the_schema_has_an_adapter() {
     for provider in ["gatewayapi", "smi", "", "smi:v1alpha4", "kuma:x", "Istio"] {
         assert!(adapter(provider).is_err(), "{provider}");
     }
+    for (provider, same) in [
+        ("gatewayapi:v1alpha2", "gatewayapi:v1"),
+        ("gatewayapi:v1beta12", "gatewayapi:v1beta1"),
+        ("gloo:v1", "gloo"),
+        ("appmesh:v1beta2:x", "appmesh:v1beta2"),
+        ("smi:v1alpha2:linkerd", "smi:v1alpha2"),
+    ] {
+        let objects = |provider| {
+            let (route, adapter) = route(provider);
+            adapter.objects(&route)
+        };
+        assert_eq!(objects(provider), objects(same), "{provider}");
+    }
     let Err(error) = adapter("smi") else {
         panic!("there is none")
     };
