@@ -22,6 +22,9 @@ use crate::wording;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(30);
 
+/// What is added to a pause, so that canaries which fail together do not ask together.
+const JITTER_MS_MAX: u32 = 1000;
+
 /// A server may ask for a longer pause than ours, up to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
@@ -94,16 +97,11 @@ impl Failed {
 /// Calls a webhook, again where that can help.
 pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Outbound) -> Outcome {
     let mut attempts = 0;
-    // The seed makes the pauses of a simulated run the same each time.
-    let seed = u64::from(fnv1a(
-        request.idempotency_key.as_deref().unwrap_or(&request.body),
-    ));
+    let key = request.idempotency_key.as_deref().unwrap_or(&request.body);
     let pauses = ExponentialBuilder::new()
         .with_min_delay(RETRY_FIRST)
         .with_max_delay(RETRY_LONGEST)
         .with_factor(2.0)
-        .with_jitter()
-        .with_jitter_seed(seed)
         .with_max_times(usize::try_from(retries.min(RETRIES_MAX)).unwrap_or(0));
     let attempt = || {
         attempts += 1;
@@ -113,7 +111,7 @@ pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Out
         .retry(pauses)
         .sleep(tokio::time::sleep)
         .when(Failed::is_passing)
-        .adjust(Failed::pause)
+        .adjust(|failed: &Failed, own| failed.pause(own.map(|own| jittered(own, key))))
         .await;
     let url = wording::url_secrets(request.url.expose());
     let secrets: Vec<&str> = url.iter().map(String::as_str).collect();
@@ -126,6 +124,12 @@ pub(crate) async fn call(request: &HookRequest, retries: u32, outbound: &dyn Out
         detail = format!("{detail} ({attempts} attempts)");
     }
     Outcome { is_open, detail }
+}
+
+/// By the key alone: the pauses of a simulated run are the same each time.
+fn jittered(pause: Duration, key: &str) -> Duration {
+    let jitter_ms = fnv1a(&format!("{key} {pause:?}")) % JITTER_MS_MAX;
+    pause.saturating_add(Duration::from_millis(jitter_ms.into()))
 }
 
 async fn attempt(request: &HookRequest, outbound: &dyn Outbound) -> Result<HookResponse, Failed> {
