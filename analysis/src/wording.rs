@@ -73,6 +73,7 @@ pub(crate) fn url_secrets(url: &str) -> Vec<String> {
     secrets.extend(url.password().map(str::to_owned));
     secrets.extend(url.query().map(str::to_owned));
     secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    secrets.push(url.path().trim_end_matches('/').to_owned());
     let segments = url.path_segments().into_iter().flatten();
     secrets.extend(
         segments

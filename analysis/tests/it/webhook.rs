@@ -194,6 +194,13 @@ async fn credentials_in_the_url_are_never_told() {
         .replace("http://", &format!("http://user:{SECRET}@"));
     let told = asked(&gate(&format!("{url}/long-path-token-{SECRET}?t={SECRET}"))).await;
     assert_eq!(told, "closed: answered 403: no *** here, *** neither");
+    // A short token, told back with the path.
+    let echo = reply(404, "", r#"{"path":"/hooks/abc123"}"#);
+    for path in ["/hooks/abc123", "/hooks/abc123/"] {
+        let server = Loopback::start(vec![echo.clone()]).await;
+        let told = asked(&gate(&format!("{}{path}", server.url()))).await;
+        assert_eq!(told, r#"closed: answered 404: {"path":"***"}"#);
+    }
 }
 
 /// Answers as `told`, with attempts and the whole seconds they took.
