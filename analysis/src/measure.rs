@@ -271,7 +271,7 @@ pub(crate) fn finite(value: f64, nothing: &str) -> Result<Measured, String> {
 }
 
 /// Why a value of a time says nothing of `now`, if it does not: it may be
-/// `past` older and `ahead` newer.
+/// `past` older and `ahead` newer. The words stay the same as time goes on: they end up in the status.
 pub(crate) fn out_of_time(
     at: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -281,12 +281,15 @@ pub(crate) fn out_of_time(
     let age = now.signed_duration_since(at);
     let span = |length| rollout::waiting::span(length);
     if age > past {
-        return Some(format!("answered with a value from {} ago", span(age)));
+        return Some(format!(
+            "answered with a value more than {} old",
+            span(past)
+        ));
     }
     if age < -ahead {
         return Some(format!(
-            "answered with a value from {} ahead; its clock differs from ours",
-            span(-age)
+            "answered with a value more than {} ahead; its clock differs from ours",
+            span(ahead)
         ));
     }
     None

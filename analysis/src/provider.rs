@@ -120,10 +120,7 @@ impl When {
             .traffic_started
             .is_some_and(|started| told_until < started)
         {
-            let age = rollout::waiting::span(self.now.signed_duration_since(at));
-            return Some(format!(
-                "answered with a value from {age} ago, before the canary had traffic"
-            ));
+            return Some("answered with a value from before the canary had traffic".to_owned());
         }
         let window = self.now.signed_duration_since(self.start());
         let margin = self.interval.max(SKEW);

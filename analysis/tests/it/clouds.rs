@@ -86,7 +86,7 @@ async fn cloudwatch_answers() {
         nothing: no values found for custom metric: m (1)
         nothing: no values found for custom metric: m (1)
         error: cloudwatch eu-west-1 answered with 2 results instead of one; all queries but one need "ReturnData": false (1)
-        error: cloudwatch eu-west-1 answered with a value from 2 h 46 min ago (1)
+        error: cloudwatch eu-west-1 answered with a value more than 12 min old (1)
         error: cloudwatch eu-west-1 answered with the status InternalError (1)
         error: cloudwatch eu-west-1 gave an answer that cannot be read: invalid type: string "1", expected f64 at line 1 column 46 (1)
         error: cloudwatch eu-west-1 gave an answer that cannot be read: it is empty (1)
@@ -394,7 +394,7 @@ async fn stackdriver_answers() {
         nothing: no values found for custom metric: m
         nothing: no values found for custom metric: m
         error: stackdriver https://monitoring.googleapis.com answered with 2 time series instead of one; aggregate them in the query
-        error: stackdriver https://monitoring.googleapis.com answered with a value from 3 h ago
+        error: stackdriver https://monitoring.googleapis.com answered with a value more than 11 min old
         error: stackdriver https://monitoring.googleapis.com gave an answer that cannot be read: it is empty
         error: stackdriver https://monitoring.googleapis.com gave an answer that cannot be read: it is HTML, not JSON
         error: stackdriver https://monitoring.googleapis.com answered 403: *** is not yours

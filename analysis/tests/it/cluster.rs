@@ -44,7 +44,7 @@ async fn keptn_metrics() {
     ];
     expect![[r#"
         Get /apis/metrics.keptn.sh/v1beta1/namespaces/a/keptnmetrics/b
-        error: keptn answered with a value from 3 h ago
+        error: keptn answered with a value more than 11 min old
         error: keptn gave an answer that cannot be read: status.value "x" is not a number
         error: keptn has no status.value in that KeptnMetric
         nothing: no values found for custom metric: m: the query returned NaN
