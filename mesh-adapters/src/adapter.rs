@@ -5,6 +5,7 @@ use rollout::Split;
 use crate::{
     drift,
     error::{ReadError, RenderError},
+    mark,
     object::{Live, Manifest, ObjectRef, Replacement},
     route::Route,
 };
@@ -23,6 +24,14 @@ pub trait Adapter: Sync {
     /// is named.
     fn render(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError>;
 
+    /// The objects of `render` as they are to be written: each with the mark that tells what was asked for.
+    ///
+    /// # Errors
+    /// As `render`.
+    fn marked(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        mark::marked(self, route, live)
+    }
+
     /// The split that the live objects are in.
     ///
     /// # Errors
@@ -40,7 +49,7 @@ pub trait Adapter: Sync {
         Vec::new()
     }
 
-    /// True when the live objects differ from what `render` gives, weights and mirrors left aside.
+    /// True when the live objects differ from what `marked` gives, weights and mirrors left aside.
     ///
     /// # Errors
     /// As `render`.

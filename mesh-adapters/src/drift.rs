@@ -2,7 +2,8 @@
 //!
 //! What the API server fills in beside our fields is no difference: only fields that we write are compared, and
 //! those that we would write if there were anything to say (the tables below), so that a mirror or time-out that
-//! is not wanted any more is a difference, too.
+//! is not wanted any more is a difference, whoever wrote it. What we wrote ourselves and no longer ask for is told by
+//! the mark of the manifest (`mark.rs`), which is a field like any other here.
 
 use rollout::Split;
 use serde_json::{Map, Value};
@@ -43,30 +44,44 @@ pub(crate) fn has_drifted<A: Adapter + ?Sized>(
         split: split.unwrap_or(route.split),
         ..route.clone()
     };
-    let wanted = adapter.render(&as_seen, live)?;
+    let wanted = adapter.marked(&as_seen, live)?;
     Ok(wanted
         .iter()
         .any(|manifest| differs(manifest, live.of(manifest))))
+}
+
+/// The fields of the spec of such an object in which nobody but the Canary has a say: what another wrote there is to
+/// go, even where the Canary asks for nothing.
+#[must_use]
+pub fn sole(manifest: &Manifest) -> &'static [&'static str] {
+    match kind(manifest) {
+        "HTTPRoute" | "GRPCRoute" => &["hostnames"],
+        "VirtualService" => &["gateways", "hosts", "http", "tcp"],
+        "DestinationRule" => &["trafficPolicy"],
+        "Upstream" => &["loadBalancerConfig", "sslConfig"],
+        "VirtualNode" => &["backends", "logging"],
+        "Ingress" => &["defaultBackend", "ingressClassName", "rules", "tls"],
+        _ => &[],
+    }
 }
 
 /// True when `live` is missing or lacks or contradicts anything in `wanted`.
 #[must_use]
 pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
     let mut wanted = wanted.clone();
-    match wanted.get("kind").and_then(Value::as_str) {
-        Some("HTTPRoute") => {
-            own(&mut wanted, "/spec", &["hostnames"]);
+    let sole = sole(&wanted);
+    own(&mut wanted, "/spec", sole);
+    match kind(&wanted) {
+        "HTTPRoute" => {
             own_each(&mut wanted, "/spec/rules", "", &HTTP_ROUTE_RULE);
             for rule in elements(&mut wanted, "/spec/rules") {
                 own_each(rule, "/backendRefs", "", &["filters"]);
             }
         }
-        Some("GRPCRoute") => {
-            own(&mut wanted, "/spec", &["hostnames"]);
+        "GRPCRoute" => {
             own_each(&mut wanted, "/spec/rules", "", &["filters", "matches"]);
         }
-        Some("VirtualService") => {
-            own(&mut wanted, "/spec", &["http", "tcp"]);
+        "VirtualService" => {
             own_each(&mut wanted, "/spec/http", "", &VIRTUAL_SERVICE_HTTP);
             for route in elements(&mut wanted, "/spec/http") {
                 own_each(route, "/route", "", &["headers"]);
@@ -74,8 +89,7 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
             own_each(&mut wanted, "/spec/tcp", "", &["match"]);
             own_each(&mut wanted, "/spec/routes", "/http", &["retryPolicy"]);
         }
-        Some("DestinationRule") => own(&mut wanted, "/spec", &["trafficPolicy"]),
-        Some("HTTPProxy") => {
+        "HTTPProxy" => {
             own_each(
                 &mut wanted,
                 "/spec/routes",
@@ -83,21 +97,19 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
                 &["timeoutPolicy", "retryPolicy"],
             );
         }
-        Some("RouteTable") => {
+        "RouteTable" => {
             own_each(&mut wanted, "/spec/routes", "", &["matchers"]);
             let destinations = "/spec/routes/0/routeAction/multi/destinations";
             own_each(&mut wanted, destinations, "", &["weight"]);
         }
-        Some("Upstream") => own(&mut wanted, "/spec", &["loadBalancerConfig"]),
-        Some("VirtualNode") => {
-            own(&mut wanted, "/spec", &["backends", "logging"]);
+        "VirtualNode" => {
             own_each(&mut wanted, "/spec/listeners", "", &["timeout"]);
         }
-        Some("VirtualRouter") => {
+        "VirtualRouter" => {
             let keys = ["timeout", "retryPolicy"];
             own_each(&mut wanted, "/spec/routes", "/httpRoute", &keys);
         }
-        Some(_) | None => {}
+        _ => {}
     }
     live.is_none_or(|live| !covers(&wanted, live) || !is_copied(&wanted, live))
 }
@@ -105,11 +117,11 @@ pub fn differs(wanted: &Manifest, live: Option<&Value>) -> bool {
 /// True when what is copied from a user's object is the same to the last field: there an empty object can be a
 /// choice, and a field less a change.
 fn is_copied(wanted: &Manifest, live: &Value) -> bool {
-    let copied: &[&str] = match wanted.get("kind").and_then(Value::as_str) {
-        Some("Ingress") => &["/spec"],
-        Some("ApisixRoute") => &["/spec/http/0/match", "/spec/http/0/plugins"],
-        Some("Upstream") => &["/spec/loadBalancerConfig", "/spec/sslConfig"],
-        Some(_) | None => &[],
+    let copied: &[&str] = match kind(wanted) {
+        "Ingress" => &["/spec"],
+        "ApisixRoute" => &["/spec/http/0/match", "/spec/http/0/plugins"],
+        "Upstream" => &["/spec/loadBalancerConfig", "/spec/sslConfig"],
+        _ => &[],
     };
     copied.iter().all(
         |pointer| match (wanted.pointer(pointer), live.pointer(pointer)) {
@@ -141,6 +153,11 @@ fn is_same(one: &Value, other: &Value) -> bool {
         (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
         (one, other) => one == other,
     }
+}
+
+fn kind(manifest: &Manifest) -> &str {
+    let kind = manifest.get("kind").and_then(Value::as_str);
+    kind.unwrap_or_default()
 }
 
 /// Marks fields of the object at `pointer` as ours: a live value where we want none is a difference.

@@ -119,6 +119,11 @@ impl Adapter for Knative {
         Ok(vec![SERVICE.manifest(metadata, spec)])
     }
 
+    /// Without a mark: the Service is the user's own, and its traffic block is replaced as a whole.
+    fn marked(&self, route: &Route, live: &Live) -> Result<Vec<Manifest>, RenderError> {
+        self.render(route, live)
+    }
+
     /// What Knative has carried out, not what was asked for.
     fn seen(&self, route: &Route, live: &Live) -> Result<Split, ReadError> {
         let reference = object(route);

@@ -1,7 +1,7 @@
 //! Puts a route into the words of each mesh, and reads the weights back.
 //!
 //! Adapters word, they do not speak: a `Route` and the live objects go in, objects come out. The operator
-//! reads what `objects` names, writes what `render` gives by server-side apply, and only when `differs` says
+//! reads what `objects` names, writes what `marked` gives by server-side apply, and only when `differs` says
 //! so. One file a mesh; `provider` is the table of them.
 
 pub mod adapter;
@@ -20,6 +20,7 @@ mod istio;
 pub mod knative;
 mod kubernetes;
 mod kuma;
+pub mod mark;
 mod metadata;
 pub mod object;
 mod ports;
@@ -32,8 +33,9 @@ mod traefik;
 
 pub use adapter::Adapter;
 pub use cookie::Cookies;
-pub use drift::differs;
+pub use drift::{differs, sole};
 pub use error::{ReadError, RenderError};
+pub use mark::APPLIED;
 pub use object::{Live, Manifest, ObjectRef, Replacement};
 pub use provider::{UnknownProvider, adapter};
 pub use rollout::{Split, Weight};

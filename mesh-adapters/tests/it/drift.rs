@@ -90,6 +90,7 @@ fn settings_that_are_not_wanted_any_more_are_drift() {
             "loadBalancerConfig",
             json!({"random": {}}),
         ),
+        ("gloo/plain", "/spec", "sslConfig", json!({"secretRef": {}})),
         (
             "appmesh/plain",
             "/spec/routes/0/http",
@@ -123,6 +124,53 @@ fn settings_that_are_not_wanted_any_more_are_drift() {
             }
         });
         assert_eq!(told(&case, &live), "10, drifted", "{file} {pointer}/{key}");
+    }
+}
+
+/// Gone from the Canary, or from the object that is copied.
+#[test]
+fn what_is_no_longer_asked_for_is_drift_until_it_was_written() {
+    let service = |key: &str| format!("/canary/service/{key}");
+    let source = |key: &str| format!("/live/0/{key}");
+    for (file, gone) in [
+        ("istio/everything", service("trafficPolicy/tls/mode")),
+        ("istio/everything", service("retries/retryOn")),
+        ("istio/everything", service("corsPolicy/maxAge")),
+        ("istio/everything", service("headers/request/remove")),
+        ("istio/everything", service("rewrite/authority")),
+        ("istio/everything", service("match/0/headers")),
+        ("istio/mirrored", "/canary/analysis/mirrorWeight".to_owned()),
+        ("gatewayapi/everything", service("backendTimeout")),
+        ("gatewayapi/everything", service("match/0/headers/a")),
+        ("gatewayapi/everything", service("match/0/method")),
+        ("gatewayapi/everything", service("match/0/queryParams")),
+        ("gatewayapi/everything", service("rewrite/authority")),
+        ("traefik/owned", service("apex")),
+        ("gloo/upstream-ref", source("spec/circuitBreakers")),
+        ("gloo/upstream-ref", source("spec/connectionConfig")),
+        ("gloo/upstream-ref", source("spec/useHttp2")),
+        ("nginx/everything", source("metadata/labels/app")),
+        (
+            "nginx/everything",
+            source("metadata/annotations/nginx.ingress.kubernetes.io~1rewrite-target"),
+        ),
+        ("skipper/everything", source("metadata/labels")),
+        ("apisix/everything", source("metadata/annotations/a")),
+        ("apisix/everything", source("spec/http/1/plugins")),
+    ] {
+        let mut case = Case::without(file, &gone);
+        let mut live = Case::load(file).written(|_| {});
+        for reference in case.adapter.objects(&case.route) {
+            if let Some(source) = case.live.at(&reference) {
+                live.put(source.clone());
+            }
+        }
+        let at = |weight: u8, drifted: &str| format!("{weight}{drifted}");
+        let weight = case.route.split.canary.percent();
+        assert_eq!(told(&case, &live), at(weight, ", drifted"), "{file} {gone}");
+        case.live = live;
+        let written = case.written(|_| {});
+        assert_eq!(told(&case, &written), at(weight, ""), "{file} {gone}");
     }
 }
 
@@ -190,7 +238,7 @@ fn kuma_routes_of_two_namespaces_do_not_meet() {
         r#"TrafficRoute "podinfo.test" does not exist, drifted"#
     );
     let mut both = live.clone();
-    both.put(ours.adapter.render(&ours.route, &live).unwrap().remove(0));
+    both.put(ours.adapter.marked(&ours.route, &live).unwrap().remove(0));
     for case in [&ours, &theirs] {
         assert_eq!(told(case, &both), "10");
     }

@@ -114,15 +114,28 @@ impl Case {
 
     /// The case of `testdata/<name>.yaml`.
     pub(crate) fn load(name: &str) -> Self {
+        Self::without(name, "")
+    }
+
+    /// The same, less what is at the pointer.
+    pub(crate) fn without(name: &str, pointer: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/{name}.yaml"));
         let text = fs::read_to_string(path).unwrap();
-        Self::of(&goyaml::parse_json(&text, &Limits::default()).unwrap()[0])
+        let mut given = goyaml::parse_json(&text, &Limits::default())
+            .unwrap()
+            .remove(0);
+        if let Some((parent, key)) = pointer.rsplit_once('/') {
+            let parent = given.pointer_mut(parent).and_then(Value::as_object_mut);
+            let gone = parent.and_then(|parent| parent.remove(&key.replace("~1", "/")));
+            assert!(gone.is_some(), "{name} has no {pointer}");
+        }
+        Self::of(&given)
     }
 
     /// What is there after all was written, each object changed.
     pub(crate) fn written(&self, change: impl Fn(&mut Value)) -> Live {
         let mut now = self.live.clone();
-        for manifest in self.adapter.render(&self.route, &self.live).unwrap() {
+        for manifest in self.adapter.marked(&self.route, &self.live).unwrap() {
             let mut object = self.live.of(&manifest).cloned().unwrap_or_default();
             apply(&mut object, manifest);
             change(&mut object);

@@ -24,7 +24,7 @@ fn route(provider: &str) -> (Route, &'static dyn Adapter) {
 /// Renders, changes the object of this kind, and says what is seen and whether it drifted.
 fn check(provider: &str, kind: &str, change: impl Fn(&mut Value), want: &Expect) {
     let (route, adapter) = route(provider);
-    let rendered = adapter.render(&route, &Live::default()).unwrap();
+    let rendered = adapter.marked(&route, &Live::default()).unwrap();
     let live: Live = rendered
         .into_iter()
         .map(|mut object| {

@@ -9,7 +9,7 @@ use crate::golden::Case;
 /// Changes what was written for `testdata/<name>.yaml`; says what is seen, and whether it drifted.
 fn check(name: &str, change: impl Fn(&mut Value), want: &Expect) {
     let Case { route, adapter, .. } = &Case::load(name);
-    let written = adapter.render(route, &Live::default()).unwrap();
+    let written = adapter.marked(route, &Live::default()).unwrap();
     let live: Live = written
         .into_iter()
         .map(|mut object| {

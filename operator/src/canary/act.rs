@@ -15,6 +15,7 @@ use super::{Context, finalizer, inventory};
 mod configs;
 mod copies;
 mod knative;
+mod owners;
 mod prune;
 mod routes;
 mod scaler;

@@ -101,7 +101,7 @@ fn routes(
 ) -> Option<Vec<(ApiResource, Key)>> {
     let route = route(ctx, subject, seen.selector.as_ref()).ok()?;
     let live = live(ctx, subject, &route).ok()?;
-    let wanted = subject.adapter.render(&route, &live).ok()?;
+    let wanted = subject.adapter.marked(&route, &live).ok()?;
     let is_changed = |one: &ObjectRef| {
         let is_it = |object: &&Value| {
             str_at(object, "/kind") == one.kind && str_at(object, "/metadata/name") == one.name

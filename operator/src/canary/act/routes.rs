@@ -1,13 +1,14 @@
 //! Writes the routing objects, only where they differ. The words are the adapters'.
 
 use kube::api::ApiResource;
-use mesh_adapters::{Live, Route, differs};
+use mesh_adapters::{APPLIED, Live, Manifest, Route, differs, sole};
 use rollout::{Split, State};
 use serde_json::{Value, json};
 
 use super::super::observe::{cookies, key_of, live, resource_of, route};
-use super::{ActError, Context, Subject};
+use super::{ActError, Context, Subject, WriteError, owners};
 use crate::json::str_at;
+use crate::world::key::Key;
 use crate::world::store::Known;
 
 /// The routing objects as rendered, with this split and the cookies of the state that comes with it.
@@ -26,8 +27,6 @@ pub(super) async fn ensure(
         Known::Absent | Known::Unread(_) => None,
     };
     let mut route = route(ctx, subject, selector.as_ref()).map_err(render)?;
-    route.split = split;
-    route.cookies = Some(cookies(subject, next));
     let live = live(ctx, subject, &route).map_err(|why| match why {
         Some(why) => ActError::Routes {
             canary: subject.key.to_string(),
@@ -35,13 +34,16 @@ pub(super) async fn ensure(
         },
         None => ActError::RoutesUnlisted,
     })?;
+    let has_drifted = subject.adapter.has_drifted(&route, &live).map_err(render)?;
+    route.split = split;
+    route.cookies = Some(cookies(subject, next));
     let resources: Vec<ApiResource> = subject
         .adapter
         .objects(&route)
         .iter()
         .map(resource_of)
         .collect();
-    for manifest in subject.adapter.render(&route, &live).map_err(render)? {
+    for manifest in subject.adapter.marked(&route, &live).map_err(render)? {
         let found = live.of(&manifest);
         if !differs(&manifest, found) {
             continue;
@@ -55,11 +57,34 @@ pub(super) async fn ensure(
                 why,
             });
         };
-        ctx.writer
-            .apply(resource, &conditional(manifest.clone(), found))
-            .await?;
+        let mut manifest = conditional(manifest, found);
+        if has_drifted && found.is_some() {
+            manifest = take_over(ctx, resource, manifest).await?;
+        }
+        ctx.writer.apply(resource, &manifest).await?;
     }
     Ok(())
+}
+
+/// Makes fields ours that others own beside us, or the apply would leave them. Where only weights are to change there
+/// are none.
+async fn take_over(
+    ctx: &Context,
+    resource: &ApiResource,
+    manifest: Manifest,
+) -> Result<Manifest, WriteError> {
+    let text = |pointer| str_at(&manifest, pointer);
+    let key = Key::new(text("/metadata/namespace"), text("/metadata/name"));
+    let Some(live) = ctx.writer.get(resource, &key).await? else {
+        return Ok(manifest);
+    };
+    let Some(owners) = owners::taken(&live, sole(&manifest)) else {
+        return Ok(manifest);
+    };
+    let version = text("/metadata/resourceVersion");
+    let patch = json!({"metadata": {"resourceVersion": version, "managedFields": owners}});
+    let written = ctx.writer.merge(resource, &key, &patch).await?;
+    Ok(conditional(manifest, Some(&written)))
 }
 
 /// Carries the resourceVersion that the decision saw, so that a late write of another cannot
@@ -110,6 +135,7 @@ pub(in crate::canary) async fn restore(ctx: &Context, subject: &Subject) -> Resu
             .pointer_mut("/metadata/annotations")
             .and_then(Value::as_object_mut)
         {
+            annotations.remove(APPLIED);
             for name in &replacement.annotations_dropped {
                 annotations.remove(name);
             }
