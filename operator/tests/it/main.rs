@@ -28,6 +28,7 @@ mod outbound;
 mod ports;
 #[cfg(test)]
 mod pruning;
+#[cfg(test)]
 mod removals;
 #[cfg(test)]
 mod series;
