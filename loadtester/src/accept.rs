@@ -100,7 +100,10 @@ async fn answer(stream: TcpStream, router: Router, mut stopped: watch::Receiver<
             connection.await
         }
     };
-    if let Err(error) = ended {
+    // To let go one that idles is no news.
+    if let Err(error) = ended
+        && !error.is_timeout()
+    {
         debug!(%error, "Connection ended.");
     }
 }
