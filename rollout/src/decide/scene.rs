@@ -9,7 +9,7 @@ use crate::{
     waiting::WaitingOn,
     world::{
         Readiness, Revision, Seen, Snapshot, World,
-        readiness::{Bar, Shortfall, can_serve, readiness},
+        readiness::{Bar, Shortfall, broken_since, can_serve, readiness},
     },
 };
 
@@ -114,17 +114,12 @@ impl<'a> Scene<'a> {
         readiness(self.seen(side), bar, self.now)
     }
 
-    /// Judges the primary in a run that has not touched it: trouble that is older than the run counts.
+    /// Judges the primary in a run that has not touched it: trouble that is older than the run counts, and a primary
+    /// that is only short of pods is waited for without end.
     pub(crate) fn idle_primary(&self, started: Option<DateTime<Utc>>) -> Readiness {
-        let moved = self
-            .world
-            .primary
-            .workload()
-            .and_then(|workload| Some(workload.progressing.as_ref()?.updated));
-        let since = match (moved, started) {
-            (Some(moved), Some(started)) => Some(moved.min(started)),
-            (moved, started) => moved.or(started),
-        };
+        let kind = self.spec.target.kind;
+        let primary = self.world.primary.workload();
+        let since = primary.and_then(|primary| broken_since(primary, kind, started));
         self.readiness(Side::Primary, since)
     }
 

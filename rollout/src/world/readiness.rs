@@ -93,10 +93,31 @@ pub fn needed(workload: &Workload, threshold: Percent) -> u32 {
 /// True when at least one pod can answer, whatever its version.
 #[must_use]
 pub fn can_serve(seen: &Seen, kind: TargetKind) -> bool {
-    match (seen.workload(), kind) {
-        (None, _) => false,
-        (Some(_), TargetKind::Service) => true,
-        (Some(workload), TargetKind::Deployment | TargetKind::DaemonSet | TargetKind::Knative) => {
+    seen.workload()
+        .is_some_and(|workload| is_serving(workload, kind))
+}
+
+/// Since when a workload that no run has touched is broken, and not only short of pods: given up by its Deployment, or not
+/// available. Without conditions to tell by: since `started`, while nothing answers.
+#[must_use]
+pub fn broken_since(
+    workload: &Workload,
+    kind: TargetKind,
+    started: Option<DateTime<Utc>>,
+) -> Option<DateTime<Utc>> {
+    match (&workload.progressing, &workload.availability) {
+        (Some(progressing), _) if progressing.reason == DEADLINE_EXCEEDED => {
+            Some(progressing.updated)
+        }
+        (_, Some(available)) => (!available.is_true).then_some(available.updated),
+        (_, None) => started.filter(|_| !is_serving(workload, kind)),
+    }
+}
+
+fn is_serving(workload: &Workload, kind: TargetKind) -> bool {
+    match kind {
+        TargetKind::Service => true,
+        TargetKind::Deployment | TargetKind::DaemonSet | TargetKind::Knative => {
             workload.desired > 0 && workload.available > 0
         }
     }

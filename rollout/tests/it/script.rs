@@ -37,7 +37,8 @@ pub(crate) struct Cluster {
     kind: TargetKind,
     metrics: BTreeMap<String, Measured>,
     closed: BTreeMap<String, String>,
-    is_up: (bool, bool),
+    /// Pods of the target and of the primary that can be ready.
+    ready: (u32, u32),
     is_promotion_broken: bool,
     /// What was routed last, while the gateway takes nothing up.
     untaken: Option<Split>,
@@ -107,7 +108,7 @@ impl Cluster {
             now: start,
             metrics: BTreeMap::new(),
             closed: BTreeMap::new(),
-            is_up: (true, true),
+            ready: (u32::MAX, u32::MAX),
             is_promotion_broken: false,
             untaken: None,
             start,

@@ -10,7 +10,10 @@ use rollout::{
     state::Phase,
     verdict::judge,
     waiting::span,
-    world::{Readiness, WorkloadCondition, readiness, readiness::Bar},
+    world::{
+        Readiness, WorkloadCondition, readiness,
+        readiness::{Bar, broken_since},
+    },
 };
 
 use crate::script::pods;
@@ -252,6 +255,51 @@ fn deadlines_count_from_the_last_movement_and_old_trouble_does_not_count() {
     assert!(!is_expired(Some(at(100)), 179));
     assert!(is_expired(Some(at(100)), 180));
     assert!(!is_expired(None, 9999));
+}
+
+#[test]
+fn a_primary_is_broken_when_it_is_unavailable_or_given_up() {
+    let condition = |is_true, reason: &str, updated| {
+        Some(WorkloadCondition {
+            is_true,
+            reason: reason.into(),
+            updated: at(updated),
+        })
+    };
+    let progressing = |reason| condition(true, reason, 20);
+    let available = |is_true| condition(is_true, "R", 30);
+    for (progressing, availability, ready, want) in [
+        (
+            progressing("NewReplicaSetAvailable"),
+            available(true),
+            3,
+            None,
+        ),
+        (
+            progressing("NewReplicaSetAvailable"),
+            available(false),
+            0,
+            Some(30),
+        ),
+        (
+            progressing("ProgressDeadlineExceeded"),
+            available(true),
+            3,
+            Some(20),
+        ),
+        (None, available(false), 3, Some(30)),
+        (None, None, 3, None),
+        (None, None, 0, Some(10)),
+    ] {
+        let primary = Workload {
+            available: ready,
+            progressing,
+            availability,
+            ..pods(None, 4)
+        };
+        let since = broken_since(&primary, TargetKind::Deployment, Some(at(10)));
+        assert_eq!(since, want.map(at), "{primary:?}");
+    }
 }
 
 #[test]

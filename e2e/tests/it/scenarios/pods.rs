@@ -12,15 +12,15 @@ use super::stage::NAMESPACE;
 use super::target::Target;
 use crate::knative;
 
-/// Which pods are ready.
+/// How many pods are ready, at most.
 pub(super) struct Pods {
     target: Target,
     ready: Mutex<Ready>,
 }
 
 struct Ready {
-    is_canary_up: bool,
-    is_primary_up: bool,
+    canary: u32,
+    primary: u32,
     /// The primary goes down when this image is not its own any more.
     breaks_after: Option<String>,
 }
@@ -28,8 +28,8 @@ struct Ready {
 impl Pods {
     pub(super) fn of(target: Target) -> Self {
         let ready = Mutex::new(Ready {
-            is_canary_up: true,
-            is_primary_up: true,
+            canary: u32::MAX,
+            primary: u32::MAX,
             breaks_after: None,
         });
         Self { target, ready }
@@ -43,13 +43,13 @@ impl Pods {
         }
     }
 
-    pub(super) fn set_canary(&self, is_up: bool) {
-        self.ready.lock().unwrap().is_canary_up = is_up;
+    pub(super) fn set_canary(&self, count: u32) {
+        self.ready.lock().unwrap().canary = count;
     }
 
-    pub(super) fn set_primary(&self, is_up: bool) {
+    pub(super) fn set_primary(&self, count: u32) {
         let mut ready = self.ready.lock().unwrap();
-        ready.is_primary_up = is_up;
+        ready.primary = count;
         ready.breaks_after = None;
     }
 
@@ -76,7 +76,7 @@ impl Pods {
             .into_iter()
             .map(|revision| (revision, "podinfo-primary"));
         for (revision, name) in primaries.chain(latest.map(|latest| (latest, "podinfo"))) {
-            let wanted = json!([knative::ready(self.is_up(name))]);
+            let wanted = json!([knative::ready(self.ready(name) > 0)]);
             if revision.data["status"]["conditions"] != wanted {
                 let patch = Patch::Merge(json!({"status": {"conditions": wanted}}));
                 revisions
@@ -91,7 +91,7 @@ impl Pods {
         let deployments: Api<Deployment> = Api::namespaced(client.clone(), NAMESPACE);
         let mut all = deployments.list(&ListParams::default()).await?.items;
         // Pods that go away go before others come: nobody sees both up.
-        all.sort_by_key(|deployment| self.is_up(&deployment.name_any()));
+        all.sort_by_key(|deployment| self.ready(&deployment.name_any()));
         for deployment in all {
             let name = deployment.name_any();
             let status = self.status(&name, &deployment);
@@ -108,12 +108,12 @@ impl Pods {
         Ok(())
     }
 
-    fn is_up(&self, name: &str) -> bool {
+    fn ready(&self, name: &str) -> u32 {
         let ready = self.ready.lock().unwrap();
         if name.ends_with("-primary") {
-            ready.is_primary_up
+            ready.primary
         } else {
-            ready.is_canary_up
+            ready.canary
         }
     }
 
@@ -121,11 +121,11 @@ impl Pods {
         let is_other = |known: &String| image(deployment).is_some_and(|image| image != *known);
         let breaks_after = self.ready.lock().unwrap().breaks_after.clone();
         if name.ends_with("-primary") && breaks_after.is_some_and(|known| is_other(&known)) {
-            self.set_primary(false);
+            self.set_primary(0);
         }
         let spec = deployment.spec.as_ref();
         let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-        let available = if self.is_up(name) { wanted } else { 0 };
+        let available = i64::from(wanted).min(self.ready(name).into());
         json!({"observedGeneration": deployment.metadata.generation, "replicas": wanted,
             "updatedReplicas": wanted, "readyReplicas": available, "availableReplicas": available})
     }

@@ -12,6 +12,15 @@ use super::stage::{NAMESPACE, Stage};
 use super::target::{Target, deployment};
 use crate::cluster::apply_object;
 
+/// `up`, `down`, or how many pods of it are ready.
+fn ready(count: &str) -> u32 {
+    match count {
+        "up" => u32::MAX,
+        "down" => 0,
+        number => number.parse().unwrap(),
+    }
+}
+
 impl Stage {
     /// Takes a word that changes only what is answered, or what pods are about to do; false for others.
     pub(super) fn answer(&self, word: &str) -> bool {
@@ -19,9 +28,10 @@ impl Stage {
             return false;
         };
         match (key, value) {
-            ("canary", state) => self.pods.set_canary(state == "up"),
-            ("primary", "up" | "down") => self.pods.set_primary(value == "up"),
-            ("primary" | "target" | "routes" | "suspend" | "skip" | "config", _) => return false,
+            ("canary", count) => self.pods.set_canary(ready(count)),
+            ("primary", "breaks" | "gone") => return false,
+            ("primary", count) => self.pods.set_primary(ready(count)),
+            ("target" | "routes" | "suspend" | "skip" | "config", _) => return false,
             (gate, "closed") => self.answers.close(gate),
             (gate, "open") => self.answers.open(gate),
             (metric, "none") => self.answers.measure(metric, Answer::Nothing),

@@ -7,19 +7,26 @@ use rollout::{Measured, Part, Seen, Split, TrafficSeen, Weight, spec::TargetKind
 
 use super::Cluster;
 
+/// `up`, `down`, or how many pods of it are ready.
+fn ready(count: &str) -> u32 {
+    match count {
+        "up" => u32::MAX,
+        "down" => 0,
+        number => number.parse().unwrap(),
+    }
+}
+
 impl Cluster {
     pub(super) fn word(&mut self, word: &str) {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         match (key, value) {
-            ("canary", "up") => self.is_up.0 = true,
-            ("canary", "down") => self.is_up.0 = false,
-            ("primary", "up") => {
-                self.is_up.1 = true;
-                self.is_promotion_broken = false;
-            }
-            ("primary", "down") => self.is_up.1 = false,
+            ("canary", count) => self.ready.0 = ready(count),
             ("primary", "breaks") => self.is_promotion_broken = true,
             ("primary", "gone") => self.world.primary = Seen::Absent,
+            ("primary", count) => {
+                self.ready.1 = ready(count);
+                self.is_promotion_broken = false;
+            }
             ("target", "gone") => self.world.target = Seen::Absent,
             ("target", "fault") => {
                 let why = "ConfigMap test/a does not exist, and the target's pods need it: create it or mark the reference optional";
@@ -105,17 +112,17 @@ impl Cluster {
     /// Pods follow what is wanted, when their side is up.
     pub(crate) fn move_pods(&mut self) {
         let is_knative = self.kind == TargetKind::Knative;
-        let (canary, primary) = self.is_up;
-        for (seen, is_up) in [
+        let (canary, primary) = self.ready;
+        for (seen, ready) in [
             (&mut self.world.target, canary),
             (&mut self.world.primary, primary),
         ] {
             if let Seen::Present(workload) = seen {
                 workload.updated = workload.desired;
                 workload.total = workload.desired;
-                workload.available = if is_up { workload.desired } else { 0 };
+                workload.available = workload.desired.min(ready);
                 workload.availability = is_knative.then(|| WorkloadCondition {
-                    is_true: is_up,
+                    is_true: ready > 0,
                     reason: "Deploying".into(),
                     updated: self.start,
                 });

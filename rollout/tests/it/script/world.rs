@@ -54,7 +54,9 @@ impl Cluster {
             Action::Adopt { snapshot } => self.write_primary(snapshot),
             Action::Promote { snapshot } => {
                 self.write_primary(snapshot);
-                self.is_up.1 &= !self.is_promotion_broken;
+                if self.is_promotion_broken {
+                    self.ready.1 = 0;
+                }
                 if let Seen::Present(primary) = &mut self.world.primary {
                     primary.available = 0;
                 }
