@@ -139,6 +139,24 @@ fn is_settled(state: &State) -> bool {
     )
 }
 
+#[test]
+fn a_target_that_somebody_keeps_at_zero_fails_at_its_deadline() {
+    let spec = json!({"progressDeadlineSeconds": 60});
+    let mut cluster = Cluster::new(canary(&json!({"stepWeight": 50}), &spec));
+    cluster.moment("1s");
+    cluster.moment("canary=down v2");
+    let began = cluster.now;
+    while !is_settled(&cluster.state()) {
+        if let Seen::Present(target) = &mut cluster.world.target {
+            target.desired = 0;
+        }
+        cluster.tick();
+        cluster.now += chrono::TimeDelta::seconds(1);
+        assert!((cluster.now - began).num_seconds() < 70, "still waiting");
+    }
+    assert_eq!(cluster.state().phase(), Phase::Failed);
+}
+
 /// What a release of v2 came to, with a crash before the n-th write.
 fn release(analysis: &Value, is_good: bool, writes_left: Option<usize>) -> (Cluster, String) {
     let mut analysis = analysis.clone();

@@ -14,7 +14,7 @@ use crate::{
     state::{RollbackReason, Run, State},
     waiting::WaitingOn,
     weight::Split,
-    world::{Part, Readiness, Seen, Snapshot, TrafficSeen},
+    world::{Part, Readiness, Seen, Snapshot, TrafficSeen, readiness::Shortfall},
 };
 
 /// The first fact that decides; `None` when all is as it should be.
@@ -94,14 +94,22 @@ fn pods_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
         return Some(plan);
     }
     begin::is_scaled_down(scene).then(|| {
-        let plan = match scene.readiness(Side::Canary, None) {
+        let plan = match scene.readiness(Side::Canary, run.memory.wait_started) {
             Readiness::Ready => Plan::to(state.clone()),
-            Readiness::Pending(missing) | Readiness::Expired(missing) => {
+            Readiness::Pending(missing) => {
                 Plan::hold(state.clone(), scene.pods(Side::Canary, &missing))
             }
+            // Somebody keeps it there.
+            Readiness::Expired(missing) => return out_of_time(scene, run, &missing),
         };
         plan.doing(begin::scale_up(scene))
     })
+}
+
+/// The canary did not become ready in time.
+fn out_of_time(scene: &Scene<'_>, run: &Run, missing: &Shortfall) -> Plan {
+    let text = scene.not_ready(Side::Canary, &missing.text);
+    roll_back::begin(scene, run.clone(), RollbackReason::Deadline(text))
 }
 
 /// The canary lost its pods while users were on it: they go to the primary, and the run starts over with one
@@ -154,14 +162,7 @@ fn readiness_fact(scene: &Scene<'_>, state: &State, run: &Run) -> Option<Plan> {
             let plan = Plan::hold(state.clone(), scene.pods(Side::Canary, &missing));
             Some(plan.doing(kept(scene, state, run)))
         }
-        Readiness::Expired(missing) => {
-            let text = scene.not_ready(Side::Canary, &missing.text);
-            Some(roll_back::begin(
-                scene,
-                run.clone(),
-                RollbackReason::Deadline(text),
-            ))
-        }
+        Readiness::Expired(missing) => Some(out_of_time(scene, run, &missing)),
     }
 }
 
