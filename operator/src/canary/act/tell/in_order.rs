@@ -25,15 +25,25 @@ pub struct InOrder {
 struct Line {
     places: Arc<Semaphore>,
     /// Closed when the last task has ended.
-    last: Receiver<()>,
-    /// Whether a task was dropped since the last that found a place.
-    is_full: bool,
+    last: Option<Receiver<()>>,
+    /// Whether one was dropped since there was none.
+    has_dropped: bool,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            last: None,
+            has_dropped: false,
+        }
+    }
 }
 
 /// A task was dropped: its canary has too many.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full {
-    /// The first in a row.
+    /// The first since it had none.
     pub is_first: bool,
 }
 
@@ -76,25 +86,18 @@ impl InOrder {
     /// Puts a task at the end of its canary's line.
     fn follow(&self, uid: &str, last: Receiver<()>) -> Result<Place, Full> {
         let mut all = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, line| line.last.try_recv() == Err(TryRecvError::Empty));
-        let known = all.get_mut(uid);
-        let places = known.as_ref().map_or_else(
-            || Arc::new(Semaphore::new(WAITING_MAX)),
-            |line| Arc::clone(&line.places),
-        );
-        let Ok(held) = Arc::clone(&places).try_acquire_owned() else {
-            let was_full = known.is_some_and(|line| mem::replace(&mut line.is_full, true));
-            return Err(Full {
-                is_first: !was_full,
-            });
-        };
-        let line = Line {
-            places,
-            last,
-            is_full: false,
-        };
-        let before = all.insert(uid.to_owned(), line).map(|line| line.last);
-        Ok(Place { before, held })
+        let is_open = |last: &mut Receiver<()>| last.try_recv() == Err(TryRecvError::Empty);
+        all.retain(|_, line| line.last.as_mut().is_some_and(is_open));
+        let line = all.entry(uid.to_owned()).or_default();
+        match Arc::clone(&line.places).try_acquire_owned() {
+            Ok(held) => Ok(Place {
+                before: line.last.replace(last),
+                held,
+            }),
+            Err(_) => Err(Full {
+                is_first: !mem::replace(&mut line.has_dropped, true),
+            }),
+        }
     }
 }
 
@@ -141,6 +144,11 @@ mod tests {
         assert_eq!(take("b"), Ok(()), "others have their own places");
         tokio::time::sleep(Duration::from_millis(1500)).await;
         assert_eq!(take("a"), Ok(()));
-        assert_eq!(take("a"), Err(Full { is_first: true }), "a new row");
+        assert_eq!(take("a"), Err(Full { is_first: false }));
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        for _ in 0..WAITING_MAX {
+            assert_eq!(take("a"), Ok(()));
+        }
+        assert_eq!(take("a"), Err(Full { is_first: true }), "told anew");
     }
 }
