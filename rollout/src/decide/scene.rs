@@ -105,7 +105,9 @@ impl<'a> Scene<'a> {
             Side::Primary => self.spec.primary_ready_threshold,
             Side::Canary => self.spec.canary_ready_threshold,
         };
+        let name = self.workload_name(side);
         let bar = Bar {
+            name: &name,
             kind: self.spec.target.kind,
             threshold,
             deadline: self.spec.progress_deadline,

@@ -45,7 +45,9 @@ pub struct Shortfall {
 
 /// How a workload is to be judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Bar {
+pub struct Bar<'a> {
+    /// Name of the workload, to tell it by.
+    pub name: &'a str,
     /// The kind of the target, which the primary shares.
     pub kind: TargetKind,
     /// Share of the desired pods that must be available.
@@ -60,7 +62,7 @@ const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
 
 /// Judges `seen` against `bar`.
 #[must_use]
-pub fn readiness(seen: &Seen, bar: Bar, now: DateTime<Utc>) -> Readiness {
+pub fn readiness(seen: &Seen, bar: Bar<'_>, now: DateTime<Utc>) -> Readiness {
     let workload = match seen {
         Seen::Present(workload) => workload,
         Seen::Absent => {
@@ -123,7 +125,7 @@ fn is_serving(workload: &Workload, kind: TargetKind) -> bool {
     }
 }
 
-fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
+fn shortfall(workload: &Workload, bar: Bar<'_>) -> Option<(String, u32)> {
     let needed = needed(workload, bar.threshold);
     let Workload {
         desired,
@@ -158,7 +160,7 @@ fn shortfall(workload: &Workload, bar: Bar) -> Option<(String, u32)> {
                 )
             } else if available < needed {
                 format!(
-                    "waiting for rollout to finish: {available} of {updated} (readyThreshold {}%) updated {pods} are available",
+                    "waiting for rollout to finish: {available} of {needed} (readyThreshold {}%) updated {pods} are available",
                     bar.threshold.get()
                 )
             } else {
@@ -184,7 +186,7 @@ fn pending_or_expired(
     available: u32,
     needed: u32,
     workload: Option<&Workload>,
-    bar: Bar,
+    bar: Bar<'_>,
     now: DateTime<Utc>,
 ) -> Readiness {
     let deadline = bar
@@ -194,13 +196,27 @@ fn pending_or_expired(
     let is_exceeded = bar
         .since
         .is_some_and(|since| has_exceeded_own_deadline(workload, since));
+    let is_late = is_exceeded || deadline.is_some_and(|end| end <= now);
+    let text = match bar.kind {
+        TargetKind::Deployment if is_exceeded => {
+            format!("deployment {:?} exceeded its progress deadline", bar.name)
+        }
+        TargetKind::DaemonSet if is_late => {
+            let seconds = bar.deadline.num_seconds();
+            format!("exceeded its progressDeadlineSeconds: {seconds}")
+        }
+        TargetKind::Deployment
+        | TargetKind::DaemonSet
+        | TargetKind::Service
+        | TargetKind::Knative => text,
+    };
     let missing = Shortfall {
         text,
         available,
         needed,
         deadline,
     };
-    if is_exceeded || deadline.is_some_and(|end| end <= now) {
+    if is_late {
         return Readiness::Expired(missing);
     }
     Readiness::Pending(missing)

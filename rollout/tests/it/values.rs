@@ -89,6 +89,7 @@ fn ready(workload: Workload, threshold: u8, want: &Expect) {
 
 fn ready_of(kind: TargetKind, workload: Workload, threshold: u8, want: &Expect) {
     let bar = Bar {
+        name: "podinfo",
         kind,
         threshold: Percent::new(threshold).unwrap(),
         deadline: TimeDelta::seconds(60),
@@ -138,7 +139,7 @@ fn readiness_is_rounded_up_and_never_nothing() {
         },
         51,
         &expect![
-            "waiting for rollout to finish: 2 of 4 (readyThreshold 51%) updated replicas are available (2 of 3)"
+            "waiting for rollout to finish: 2 of 3 (readyThreshold 51%) updated replicas are available (2 of 3)"
         ],
     );
     ready(
@@ -221,9 +222,7 @@ fn deadlines_count_from_the_last_movement_and_old_trouble_does_not_count() {
     ready(
         stuck(110),
         100,
-        &expect![
-            "EXPIRED waiting for rollout to finish: 0 of 1 (readyThreshold 100%) updated replicas are available"
-        ],
+        &expect![[r#"EXPIRED deployment "podinfo" exceeded its progress deadline"#]],
     );
     ready(
         stuck(90),
@@ -233,6 +232,7 @@ fn deadlines_count_from_the_last_movement_and_old_trouble_does_not_count() {
         ],
     );
     let bar = |since| Bar {
+        name: "podinfo",
         kind: TargetKind::Deployment,
         threshold: Percent::FULL,
         deadline: TimeDelta::seconds(60),
