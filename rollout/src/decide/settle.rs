@@ -104,12 +104,10 @@ fn stand_down(scene: &Scene<'_>, settled: &Settled, snapshot: &Snapshot) -> Plan
         promoted: promoted(scene, settled),
         ..settled.clone()
     };
-    let state = if is_promoted {
-        State::Succeeded(settled)
-    } else {
-        State::Failed(settled)
-    };
-    Plan::to(state).because("the new revision was taken back")
+    if is_promoted {
+        return Plan::to(State::Succeeded(settled)).because("the primary runs what the target has");
+    }
+    Plan::to(State::Failed(settled)).because("the new revision was taken back")
 }
 
 /// A new revision: asks for leave, then begins.
