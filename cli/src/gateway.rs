@@ -11,7 +11,7 @@ use crate::logs::{self, Form};
 /// Flags of `sluice gateway`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Address for requests; [::] is every address of the host, IPv4 too.
+    /// Address for requests; `[::]` is every address of the host, IPv4 too.
     #[arg(long, default_value = "[::]:8080")]
     listen: SocketAddr,
     /// Address for /metrics and /healthz.

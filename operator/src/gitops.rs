@@ -3,6 +3,7 @@
 //! They run when `--storage-path` is given, as Flux's own manifests do; a cluster that only
 //! releases canaries needs none of their kinds. What they do is the crate `gitops`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use sources::network::{Egress, HostNetwork, NetworkError};
@@ -21,7 +22,7 @@ pub enum GitOpsError {
     #[error("failed to listen on {addr} for artifacts; change -storage-addr")]
     Listen {
         /// The address.
-        addr: std::net::SocketAddr,
+        addr: SocketAddr,
         /// Why.
         source: std::io::Error,
     },
@@ -54,10 +55,8 @@ pub(crate) async fn run(
         .await
         .map_err(|source| GitOpsError::Listen { addr, source })?;
     let listening = listener.local_addr().unwrap_or(addr);
-    let address = storage
-        .adv_addr
-        .clone()
-        .unwrap_or_else(|| listening.to_string());
+    let address = storage.adv_addr.clone();
+    let address = address.unwrap_or_else(|| advertised(listening));
     let store =
         Store::open(storage.path.clone(), &address).map_err(|source| GitOpsError::Open {
             path: storage.path.clone(),
@@ -82,4 +81,12 @@ pub(crate) async fn run(
         () = sources::serve::serve(listener, store) => Ok(()),
         () = ended.cancelled() => Ok(()),
     }
+}
+
+/// Where artifacts are said to be when no flag tells: an address of all hosts leads nowhere (spec flux-sync 1.7).
+fn advertised(listening: SocketAddr) -> String {
+    if listening.ip().is_unspecified() {
+        return format!("localhost:{}", listening.port());
+    }
+    listening.to_string()
 }

@@ -108,7 +108,7 @@ pub struct Storage {
     pub path: PathBuf,
     /// Where to listen.
     pub addr: SocketAddr,
-    /// `host:port` under which others reach it; none: the address listened on.
+    /// `host:port` under which others reach it; none: the address listened on, `localhost` if that is all hosts.
     pub adv_addr: Option<String>,
 }
 
