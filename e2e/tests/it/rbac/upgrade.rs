@@ -3,17 +3,24 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::ResourceExt;
+use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::{
     LIMIT, WORLD, account, apply, apply_object, client, delete, deployment, get, of_kinds, prepare,
     refuse_forbidden, wait_for_phase,
 };
+use crate::cluster::api;
 use crate::pods::Kubelet;
 use crate::program::{Program, sluice};
 
 const SYSTEM: &str = "flagger-system";
 const NAMESPACE: &str = "upgrade";
+/// API version and kind of the routes.
+const ROUTES: (&str, &str) = ("gateway.networking.k8s.io/v1", "HTTPRoute");
+const TAKEN_AWAY: &str = "example.test/asked-for";
 /// The interval of the Canary, and how often it passes: once before each of two steps but the first, once before the
 /// promotion.
 const STEPS_TIME_MIN: Duration = Duration::from_secs(2);
@@ -75,12 +82,26 @@ async fn plane_flagger_s_flags_role_and_definitions_do() -> Result<()> {
     let flags: Vec<&str> = ["operator"].into_iter().chain(FLAGS).chain(own).collect();
     let operator = Program::start("operator", folder.path(), &sluice(), &flags);
 
+    let routes = api(&admin, ROUTES.0, ROUTES.1, NAMESPACE).await?;
+    let flagger = PostParams {
+        field_manager: Some("flagger".to_owned()),
+        ..PostParams::default()
+    };
+    let left = serde_json::from_value(route_left_behind())?;
+    routes.create(&flagger, &left).await?;
     let kinds = ["ConfigMap", "Secret", "HorizontalPodAutoscaler", "Canary"];
     for object in of_kinds(&WORLD.replace("rbac", NAMESPACE), &kinds)? {
         apply_object(&admin, &object).await?;
     }
     apply(&admin, &deployment(NAMESPACE, "1.0.0")).await?;
     wait_for_phase(&admin, NAMESPACE, "podinfo", &["Initialized"], LIMIT).await?;
+    let route = routes.get("podinfo").await?;
+    let labels = route.labels();
+    assert!(!labels.contains_key(TAKEN_AWAY), "nobody asks for it");
+    let is_left = |one: &&ManagedFieldsEntry| one.manager.as_deref() == Some("flagger");
+    let left = route.managed_fields().iter().find(is_left);
+    let left = serde_json::to_string(&left)?;
+    assert!(!left.contains("f:hostnames"), "{left}");
     let begun = tokio::time::Instant::now();
     apply(&admin, &deployment(NAMESPACE, "2.0.0")).await?;
     wait_for_phase(&admin, NAMESPACE, "podinfo", &["Progressing"], LIMIT).await?;
@@ -100,6 +121,22 @@ async fn plane_flagger_s_flags_role_and_definitions_do() -> Result<()> {
     refuse_forbidden(folder.path(), "operator", operator)?;
     // Tests that come later are about our own.
     prepare(&admin, NAMESPACE).await
+}
+
+/// The route of a Canary as Flagger wrote it, with a label that the Canary no longer asks for.
+fn route_left_behind() -> Value {
+    json!({
+        "apiVersion": ROUTES.0, "kind": ROUTES.1,
+        "metadata": {"name": "podinfo", "namespace": NAMESPACE, "labels": {TAKEN_AWAY: "yes"}},
+        "spec": {
+            "hostnames": ["podinfo.example"],
+            "parentRefs": [{"name": "web", "namespace": NAMESPACE}],
+            "rules": [{"backendRefs": [
+                {"name": "podinfo-primary", "port": 80, "weight": 100},
+                {"name": "podinfo-canary", "port": 80, "weight": 0},
+            ]}],
+        },
+    })
 }
 
 /// The definition of Canary without what only ours holds of a status.
