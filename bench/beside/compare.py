@@ -268,6 +268,7 @@ LISTED = [
     (r"^knative", "objects", "the annotation and the first split are one write"),
     (r"core service", "objects", "the primary copy of a core Service loses"),
     (r"stepWeights", "alerts", "alerts of `stepWeights` without `maxWeight`"),
+    (r"deadline", "events", "a rollback at the progress deadline has no event"),
     (r"deadline", "alerts", "a rollback at the progress deadline sends no alert"),
     (r"deadline|skip and", "metrics", "`flagger_canary_duration_seconds` counts"),
     (r"skip and", "status", "`skipAnalysis` scales the canary down without waiting"),
